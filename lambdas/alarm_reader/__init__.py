@@ -1,0 +1,1 @@
+"""Reads the alarm history for operators: queries, handler."""

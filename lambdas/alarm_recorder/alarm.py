@@ -1,0 +1,109 @@
+"""An alarm of the stream, checked."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from common.rejected import RejectedError
+
+KINDS = ("OPEN", "REMINDER", "CLOSE", "CORRECTION")
+MAX_MESSAGE_BYTES = 256 * 1024  # what SNS carries
+
+Alarm = dict[str, Any]
+
+
+def alarm_of(data: bytes) -> Alarm:
+    """The alarm of a record's bytes, its times as datetimes in UTC.
+
+    Raises:
+        RejectedError: it can never be stored or sent.
+    """
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise RejectedError(f"longer than {MAX_MESSAGE_BYTES} bytes")
+    try:
+        alarm = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RejectedError(f"not JSON: {error}") from None
+    if not isinstance(alarm, dict):
+        raise RejectedError("not a JSON object")
+    return {name: _checked(alarm, name, check) for name, check in CHECKS.items()}
+
+
+def _checked(alarm: Alarm, name: str, check: Callable[[Any], Any]) -> Any:
+    try:
+        return check(alarm.get(name))
+    except (TypeError, ValueError, OverflowError):
+        raise RejectedError(f"{name} is impossible: {str(alarm.get(name))[:60]!r}") from None
+
+
+def _text(limit: int, *, empty: bool = False) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or len(value) > limit or not (value or empty):
+            raise ValueError
+        value.encode()  # refuses a lone surrogate
+        return value
+
+    return check
+
+
+def _kind(value: Any) -> str:
+    if value not in KINDS:
+        raise ValueError
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not abs(value) < 1e300:
+        raise ValueError
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _time(value: Any) -> datetime:
+    time = datetime.fromisoformat(value).astimezone(UTC)
+    if not 1000 <= time.year <= 9999:  # a datetime of MySQL
+        raise ValueError
+    return time
+
+
+def _optional(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+def _any(value: Any) -> Any:
+    return value
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "incident_id": _text(255),
+    "rule": _text(64),
+    "scope": _text(255, empty=True),
+    "kind": _kind,
+    "sequence": _whole,
+    "event_time": _time,
+    "opened_at": _time,
+    "order_count": _whole,
+    "value": _number,
+    "unit": _text(32),
+    "threshold": _number,
+    "window_seconds": _number,
+    "severity": _text(16),
+    "late": _flag,
+    "test": _flag,
+    "peak": _optional(_number),
+    "total": _optional(_number),
+    "duration_seconds": _optional(_number),
+    "top": _any,
+}

@@ -1,0 +1,16 @@
+"""AWS clients: region, endpoint and credentials come from the standard environment."""
+
+from functools import cache
+
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.session import get_session
+
+# Short enough that a store that is down is found well within a function's time.
+CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard"})
+
+
+@cache
+def client(service: str) -> BaseClient:
+    """The client of a service, made once a process."""
+    return get_session().create_client(service, config=CONFIG)

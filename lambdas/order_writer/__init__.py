@@ -1,0 +1,1 @@
+"""From the order stream to the order table: order, table, handler."""

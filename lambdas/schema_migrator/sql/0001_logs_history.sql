@@ -1,0 +1,28 @@
+-- One row an alarm. The first two columns are the tutorial's, under their names.
+CREATE TABLE IF NOT EXISTS logs.logs_history (
+  alarm_creation_time datetime(3) NOT NULL COMMENT 'the alarm''s event_time, UTC',
+  Number_of_orders int NOT NULL,
+  id bigint unsigned NOT NULL AUTO_INCREMENT,
+  incident_id varchar(255) COLLATE utf8mb4_bin NOT NULL,
+  sequence int unsigned NOT NULL,
+  kind varchar(16) NOT NULL,
+  rule varchar(64) COLLATE utf8mb4_bin NOT NULL,
+  scope varchar(255) COLLATE utf8mb4_bin NOT NULL,
+  severity varchar(16) NOT NULL,
+  opened_at datetime(3) NOT NULL,
+  value double NOT NULL,
+  unit varchar(32) NOT NULL,
+  threshold double NOT NULL,
+  window_seconds double NOT NULL,
+  late boolean NOT NULL,
+  test boolean NOT NULL,
+  peak double,
+  total double,
+  duration_seconds double,
+  top json,
+  recorded_at datetime(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+  notified_at datetime(3),
+  PRIMARY KEY (id),
+  UNIQUE KEY incident_sequence (incident_id, sequence),
+  KEY alarm_creation_time (alarm_creation_time)
+) DEFAULT CHARACTER SET utf8mb4;
