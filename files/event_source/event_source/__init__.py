@@ -1,0 +1,1 @@
+"""Feeds Kinesis streams to functions: mapping, shards, reader, event, response, batch, failure."""

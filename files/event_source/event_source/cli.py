@@ -1,0 +1,78 @@
+"""The command event-source: run, check, status."""
+
+import argparse
+import logging
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from event_source import config, status
+from event_source.aws import Aws
+from event_source.checkpoint import StateError
+from event_source.notify import notify
+from event_source.poller import Poller
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(config.load(options.config), options)
+    except (config.ConfigError, StateError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="event-source", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, text in (
+        ("run", _run, "feed streams to functions until stopped"),
+        ("check", _check, "check the configuration file"),
+        ("status", _status, "say how far each mapping is; exit code 1 if something is wrong"),
+    ):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE")
+        sub.set_defaults(command=command)
+        if command is _status:
+            sub.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _run(settings: config.Config, _: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    poller = Poller(Aws(), settings, alive=lambda: notify("WATCHDOG=1"))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: poller.stop())
+    notify("READY=1")
+    poller.run()
+    return 0
+
+
+def _check(_: config.Config, options: argparse.Namespace) -> int:
+    print(f"{options.config}: valid")
+    return 0
+
+
+def _status(settings: config.Config, options: argparse.Namespace) -> int:
+    try:
+        state = status.read(Path(settings.state_directory))
+    except (OSError, msgspec.DecodeError) as error:
+        print(f"no status: {error}", file=sys.stderr)
+        return 1
+    faults = state.faults(datetime.now(UTC))
+    if options.json:
+        print(msgspec.json.encode(state).decode())
+        return 1 if faults else 0
+    for each in state.mappings:
+        print(
+            f"{each.stream} -> {each.function}:"
+            f" {each.records} records, {each.lag_seconds:.1f} s behind"
+        )
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0

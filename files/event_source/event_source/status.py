@@ -1,0 +1,52 @@
+"""What the service says about itself: a file that anyone may read."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+STALE_SECONDS = 30
+
+
+class MappingStatus(msgspec.Struct):
+    """One enabled mapping."""
+
+    function: str
+    stream: str
+    records: int
+    lag_seconds: float
+    last_error: str | None
+
+
+class Status(msgspec.Struct):
+    """The service at one moment."""
+
+    mappings: list[MappingStatus]
+    last_error: str | None = None
+    updated_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+
+    def faults(self, now: datetime) -> list[str]:
+        """What an operator should look at; empty if all is well."""
+        faults = [
+            f"{each.function}: {each.last_error}" for each in self.mappings if each.last_error
+        ]
+        if self.last_error:
+            faults.append(self.last_error)
+        age = (now - self.updated_at).total_seconds()
+        if age > STALE_SECONDS:
+            faults.append(f"not running: the last sign of life is {age:.0f} s old")
+        return faults
+
+
+def write(directory: Path, status: Status) -> None:
+    """Replace the status file."""
+    new = directory / "status.json.new"
+    new.write_bytes(msgspec.json.encode(status))
+    new.chmod(0o644)
+    os.replace(new, directory / "status.json")
+
+
+def read(directory: Path) -> Status:
+    """Read the status file; OSError or msgspec.DecodeError if it is not there or not whole."""
+    return msgspec.json.decode((directory / "status.json").read_bytes(), type=Status)
