@@ -1,0 +1,1 @@
+"""The commands behind ./surgewatch: cli picks one of commands/, each works on a stack."""

@@ -1,0 +1,71 @@
+"""The command line: every command is a module of console.commands."""
+
+import argparse
+import importlib
+import os
+from collections.abc import Sequence
+from types import ModuleType
+
+from console.errors import ConsoleError
+from console.terminal import error
+
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "alarms",
+    "rejected",
+    "logs",
+    "verify",
+    "rules",
+    "backtest",
+    "test",
+    "shell",
+    "lock",
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command that the arguments name; returns the exit code."""
+    commands = {name: importlib.import_module(f"console.commands.{name}") for name in COMMANDS}
+    parser = build_parser(commands)
+    try:
+        # What follows these commands is another program's command line, its options included.
+        if argv and hasattr(commands.get(argv[0]), "forward"):
+            return commands[argv[0]].forward(list(argv[1:]))
+        options = parser.parse_args(argv)
+        if getattr(options, "inventory", None):
+            os.environ["ANSIBLE_INVENTORY"] = os.path.abspath(options.inventory)
+        return commands[options.command].run(options)
+    except ConsoleError as failure:
+        error(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        error("Stopped.")
+        return 130
+
+
+def build_parser(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="surgewatch", description="Ships order logs, and watches them for surges."
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in commands.items():
+        summary, _, more = (module.__doc__ or "").partition("\n")
+        command = subparsers.add_parser(
+            name,
+            help=summary,
+            description=f"{summary} {more}",
+            add_help=not hasattr(module, "forward"),
+        )
+        if getattr(module, "USES_STACK", False):
+            command.add_argument(
+                "-i",
+                "--inventory",
+                metavar="PATH",
+                default=os.environ.get("SURGEWATCH_INVENTORY"),
+                help="inventory of the stack (or SURGEWATCH_INVENTORY; default: inventory/local)",
+            )
+        if hasattr(module, "arguments"):
+            module.arguments(command)
+    return parser

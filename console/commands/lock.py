@@ -1,0 +1,50 @@
+"""Lock all requirements anew: the control node's, and those of each host package and function."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from console.errors import ConsoleError
+from console.stack import ROOT
+from console.terminal import out
+
+PYTHONS = ("3.11", "3.12", "3.13")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--upgrade", action="store_true", help="take newer versions than those locked now"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    for source, target, python in locks(ROOT):
+        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--generate-hashes"]
+        command += ["--no-header", "--no-emit-index-url", "--python-version", python]
+        command += ["--output-file", str(target.relative_to(ROOT))]
+        command += ["--upgrade"] if options.upgrade else []
+        # One Python's lock is for that one; the hosts' and functions' are for all of them.
+        command += [] if target.stem.startswith("control") else ["--universal"]
+        command.append(str(source.relative_to(ROOT)))
+        if subprocess.run(command, cwd=ROOT).returncode:
+            raise ConsoleError(f"{source.relative_to(ROOT)} could not be locked")
+        out.print(str(target.relative_to(ROOT)), markup=False)
+    return 0
+
+
+def locks(root: Path) -> Iterator[tuple[Path, Path, str]]:
+    """What is to be locked: the source, the lock file, and the oldest Python that it is for."""
+    control = root / "requirements" / "control.in"
+    for python in PYTHONS:
+        yield control, control.with_name(f"control-py{python.replace('.', '')}.txt"), python
+    yield root / "requirements" / "uv.in", root / "requirements" / "uv.txt", PYTHONS[0]
+    projects = [*root.glob("files/*/pyproject.toml"), root / "analytics/engine/pyproject.toml"]
+    sources = [
+        *projects,
+        *root.glob("roles/*/files/requirements.in"),
+        *root.glob("lambdas/*/requirements.in"),
+    ]
+    for source in sorted(filter(Path.is_file, sources)):
+        yield source, source.with_name("requirements.txt"), PYTHONS[0]

@@ -1,0 +1,59 @@
+"""Show the journal of the stack's units on one host, or on all."""
+
+import argparse
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+from console import stack as stacks
+from console.errors import ConsoleError
+from console.hosts import command_on
+from console.terminal import err, out
+
+USES_STACK = True
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", nargs="?", metavar="HOST", help="default: all")
+    parser.add_argument("-u", "--unit", help="kinesis-agent, say; default: all of the stack's")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+
+
+def run(options: argparse.Namespace) -> int:
+    stack = stacks.load()
+    if options.host and options.host not in stack.hosts:
+        raise ConsoleError(f"{options.host} is no host of the stack: {', '.join(stack.hosts)}")
+    journal = journal_command(options.unit, options.follow)
+    hosts = [options.host] if options.host else stack.hosts
+    commands = {host: command_on(stack, host, journal) for host in hosts}
+    if options.follow:
+        return _follow(commands)
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        answers = list(pool.map(_read, commands.values()))
+    # Each line begins with its time, all in UTC.
+    for line in sorted(line for lines, _ in answers for line in lines):
+        out.print(line, markup=False)
+    return max(code for _, code in answers)
+
+
+def journal_command(unit: str | None, follow: bool) -> list[str]:
+    """journalctl for a unit, by its whole name or without "surgewatch-"; or for all of ours."""
+    units = [f"surgewatch-{unit}", unit] if unit else ["surgewatch-*", "mariadb", "nginx"]
+    command = ["journalctl", "--utc", "--output=short-iso", "--no-pager", "--quiet", "--lines=200"]
+    command += [f"--unit={name}" for name in units]
+    return [*command, "--follow"] if follow else command
+
+
+def _read(command: list[str]) -> tuple[list[str], int]:
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace")
+    return done.stdout.splitlines(), done.returncode
+
+
+def _follow(commands: dict[str, list[str]]) -> int:
+    """The hosts' processes write to the terminal themselves, a line at a time, until Ctrl-C."""
+    err.print("Ctrl-C ends it.", style="dim")
+    followers = [subprocess.Popen(command) for command in commands.values()]
+    try:
+        return max(follower.wait() for follower in followers)
+    finally:
+        for follower in followers:
+            follower.terminate()

@@ -1,0 +1,2 @@
+class ConsoleError(Exception):
+    """What an operator can understand and act on: printed without a traceback."""

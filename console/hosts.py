@@ -1,0 +1,21 @@
+"""Commands on a host, by the way that Ansible would reach it."""
+
+import shlex
+from collections.abc import Sequence
+
+from console.errors import ConsoleError
+from console.stack import Stack
+
+
+def command_on(stack: Stack, host: str, command: Sequence[str]) -> list[str]:
+    """The command line that runs a command on the host from here."""
+    variables = stack.variables[host]
+    address = variables.get("ansible_host", host)
+    match variables.get("ansible_connection", "ssh").rsplit(".", 1)[-1]:
+        case "podman":
+            return [variables.get("ansible_podman_executable", "podman"), "exec", address, *command]
+        case "ssh":
+            user = variables.get("ansible_user")
+            return ["ssh", f"{user}@{address}" if user else address, shlex.join(["sudo", *command])]
+        case other:
+            raise ConsoleError(f"{host}: its logs cannot be read over the connection {other}")

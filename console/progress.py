@@ -1,0 +1,110 @@
+"""Shows a playbook as it runs: its plays, and the tasks that changed something or took long."""
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import yaml
+
+from console.playbook import End, Event, Play, Result, Task, Text
+from console.terminal import clock, err
+
+SLOW_SECONDS = 3
+NOISE = {"invocation", "exception", "action", "stdout_lines", "stderr_lines", "warnings"}
+
+
+def follow(events: Iterable[Event], log: Path) -> End:
+    """Show the events, keep all of them in the log, and return the last."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as file, err.status("Starting Ansible") as status:
+        view = _View(file)
+        for event in events:
+            view.take(event)
+            if isinstance(event, End):
+                view.close(event, log)
+                return event
+            status.update(view.current)
+    raise AssertionError("a run ends with an End")
+
+
+class _View:
+    def __init__(self, log: TextIO) -> None:
+        self.log = log
+        self.started = time.monotonic()
+        self.current = ""
+        self._task: Task | None = None
+        self._task_started = self.started
+        self._changed: list[str] = []
+        self._failed: list[tuple[Task | None, Result]] = []
+        self._texts: list[str] = []
+
+    def take(self, event: Event) -> None:
+        match event:
+            case Play(name):
+                self._finish_task()
+                self.log.write(f"\nPLAY [{name}]\n")
+                err.print(f"[bold]{clock(time.monotonic() - self.started):>5}  {name}")
+            case Task(name, path):
+                self._finish_task()
+                self._task, self._task_started, self._changed = event, time.monotonic(), []
+                self.log.write(f"\nTASK [{name}] {path}\n")
+                self.current = name
+            case Result():
+                self.log.write(describe(event) + "\n")
+                if event.outcome == "changed":
+                    self._changed.append(event.host)
+                elif event.outcome in ("failed", "unreachable"):
+                    self._failed.append((self._task, event))
+            case Text(line):
+                self.log.write(line + "\n")
+                self._texts.append(line)
+            case End(code):
+                self._finish_task()
+                self.log.write(f"\nEnded after {clock(time.monotonic() - self.started)}: {code}\n")
+        self.log.flush()
+
+    def _finish_task(self) -> None:
+        took = time.monotonic() - self._task_started
+        if self._task and (self._changed or took >= SLOW_SECONDS):
+            changed = (
+                f"  [yellow]changed: {', '.join(sorted(set(self._changed)))}"
+                if self._changed
+                else ""
+            )
+            err.print(f"[dim]{clock(took):>11}[/]  {self._task.name}{changed}")
+        self._task = None
+
+    def close(self, end: End, log: Path) -> None:
+        """Where it failed, say all about it."""
+        if end.code == 0:
+            return
+        # A task that failed and was rescued is among them; the last is what ended the run.
+        for task, result in self._failed:
+            where = f"{task.name}\n{task.path}" if task else ""
+            err.print(f"\n{result.host}: {where}", style="red bold", markup=False)
+            err.print(explain(result), markup=False)
+        if not self._failed:
+            err.print("\n".join(self._texts), markup=False)
+        err.print(f"\nThe whole output is in {log}", markup=False)
+
+
+def describe(result: Result) -> str:
+    """A result as a line of the log."""
+    shown = result.outcome not in ("ok", "skipped")
+    return f"{result.outcome}: [{result.host}]" + (
+        f" => {json.dumps(result.details)}" if shown else ""
+    )
+
+
+def explain(result: Result) -> str:
+    """What a failed task said, its message first, without Ansible's own bookkeeping."""
+    details = {
+        key: value
+        for key, value in result.details.items()
+        if key not in NOISE and not key.startswith("_ansible") and value not in ("", None, [], {})
+    }
+    message = details.pop("msg", "")
+    text = message if isinstance(message, str) else yaml.safe_dump(message)
+    return f"{text}\n{yaml.safe_dump(details, allow_unicode=True)}".strip()

@@ -1,0 +1,84 @@
+"""What the inventory says of the stack: its hosts, names, endpoint and credentials."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Host names by group, and each host's variables as a play would see them."""
+
+    groups: Mapping[str, Sequence[str]]
+    variables: Mapping[str, Mapping[str, Any]]
+
+    def __getitem__(self, name: str) -> Any:
+        """A variable of the stack as a whole."""
+        return self.variables["localhost"][name]
+
+    @property
+    def hosts(self) -> list[str]:
+        return sorted(name for name in self.variables if name != "localhost")
+
+    @cached_property
+    def _session(self) -> Any:
+        import botocore.session
+
+        # The standard variables, as every other program of the stack gets them.
+        os.environ.update(self["surgewatch_aws_environment"])
+        return botocore.session.Session()
+
+    def client(self, service: str, **config: Any) -> Any:
+        """A client of the stack's region."""
+        from botocore.config import Config
+
+        return self._session.create_client(service, config=Config(**config))
+
+
+def use_project() -> None:
+    """Make Ansible use the project's settings, whatever the current directory is."""
+    os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+
+
+def load() -> Stack:
+    """Read the inventory that Ansible would use."""
+    use_project()
+    # Ansible reads its settings when it is imported, and takes half a second for it.
+    from ansible import constants
+    from ansible.inventory.manager import InventoryManager
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.plugins.loader import init_plugin_loader
+    from ansible.template import Templar
+    from ansible.vars.manager import VariableManager
+
+    init_plugin_loader([])
+    loader = DataLoader()
+    inventory = InventoryManager(loader=loader, sources=constants.DEFAULT_HOST_LIST)
+    manager = VariableManager(loader=loader, inventory=inventory)
+    variables = {}
+    for name in ("localhost", *(host.name for host in inventory.get_hosts("all"))):
+        found = manager.get_vars(host=inventory.get_host(name))
+        variables[name] = _Variables(found, Templar(loader=loader, variables=found))
+    return Stack(inventory.get_groups_dict(), variables)
+
+
+class _Variables(Mapping[str, Any]):
+    """Renders a variable when it is asked for: some of them make sense on some hosts only."""
+
+    def __init__(self, raw: Mapping[str, Any], templar: Any) -> None:
+        self._raw, self._templar = raw, templar
+
+    def __getitem__(self, name: str) -> Any:
+        return self._templar.template(self._raw[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
