@@ -1,0 +1,1 @@
+"""A line's way: dataset, prepared, replay, schedule, record, generator, order_log."""

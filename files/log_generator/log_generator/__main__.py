@@ -1,0 +1,5 @@
+import sys
+
+from log_generator.cli import main
+
+sys.exit(main())

@@ -1,0 +1,141 @@
+"""The command log-generator."""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from log_generator import config as configuration
+from log_generator import dataset, inject, prune, sample, service
+from log_generator import state as states
+from log_generator.errors import InjectionError, LogGeneratorError
+
+STALE_SECONDS = 30
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except LogGeneratorError as error:
+        print(f"log-generator: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="log-generator", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=function)
+        return added
+
+    def configured(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        added = command(name, function, text)
+        added.add_argument(
+            "--config", type=Path, default=configuration.DEFAULT_PATH, metavar="FILE"
+        )
+        return added
+
+    configured("run", _run, "Write order lines until SIGTERM.")
+    configured("check", _check, "Say what is wrong with the configuration or the data set.")
+    added = configured("status", _status, "Say how far it is; exit code 1 if something is wrong.")
+    added.add_argument("--json", action="store_true")
+    added = configured("inject", _inject, "Write order lines V… between the generator's own.")
+    added.add_argument("--seconds", type=float, default=5.0, help="spread over so long (5)")
+    added.add_argument("--wait", type=float, default=0.0, help="seconds to wait until written (0)")
+    added.add_argument("rows", metavar="FILE", help="csv of the eight columns, no header; or -")
+    added = configured("prune", _prune, "Remove old rotated logs that the agent has shipped.")
+    added.add_argument("--keep", type=int, required=True, help="rotated files that stay")
+    added.add_argument("--shipped", nargs="+", required=True, help="the agent's status command")
+    added = command("dataset", _dataset, "Read a whole data set and say what is in it.")
+    added.add_argument("dataset", type=Path, metavar="FILE")
+    added = command("sample", _sample, "Make a synthetic data set, always the same one.")
+    added.add_argument("--rows", type=int, default=sample.ROWS)
+    added.add_argument("--seed", type=int, default=sample.SEED)
+    added.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    service.run(configuration.load(options.config))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    config = configuration.load(options.config)
+    dataset.check_header(config.dataset)
+    print(f"{options.config} is valid")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    config = configuration.load(options.config)
+    state = states.load(config.state_directory)
+    alive = (
+        bool(state.updated_at)
+        and (datetime.now(UTC) - datetime.fromisoformat(state.updated_at)).total_seconds()
+        < STALE_SECONDS
+    )
+    if options.json:
+        answer = {
+            "lines_written": state.lines + state.injected,
+            "last_event_time": state.last_event_time,
+            "paused": state.paused,
+            "positions": state.positions,
+            "updated_at": state.updated_at or None,
+        }
+        print(msgspec.json.encode(answer).decode())
+    else:
+        print(f"{state.lines + state.injected} lines, the last at {state.last_event_time}")
+        if state.paused:
+            print(f"paused: {state.paused}")
+        if not alive:
+            print(f"not running: the last sign of life was at {state.updated_at or 'no time'}")
+    return 0 if alive and not state.paused else 1
+
+
+def _inject(options: argparse.Namespace) -> int:
+    config = configuration.load(options.config)
+    if options.rows == "-":
+        text = sys.stdin.read()
+    else:
+        text = Path(options.rows).read_text(encoding="utf-8")
+    rows = inject.read_rows(text.splitlines(keepends=True))
+    directory = inject.directory_in(config.state_directory)
+    path = inject.drop(directory, inject.Batch(rows, options.seconds))
+    deadline = time.monotonic() + options.wait
+    while options.wait and path.exists():
+        if time.monotonic() > deadline:
+            raise InjectionError(f"not written within {options.wait:g} s: {path}")
+        time.sleep(0.05)
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    config = configuration.load(options.config)
+    log = states.load(config.state_directory).log
+    prune.prune(config.log, options.keep, log.inode if log else None, options.shipped)
+    return 0
+
+
+def _dataset(options: argparse.Namespace) -> int:
+    invoices = set()
+    rows = 0
+    for rows, row in enumerate(dataset.read(options.dataset), 1):  # noqa: B007
+        invoices.add(row[0])
+    print(f"{options.dataset}: {rows} rows, {len(invoices)} invoices")
+    return 0 if rows else 1
+
+
+def _sample(options: argparse.Namespace) -> int:
+    sample.write(options.output, options.rows, options.seed)
+    return 0

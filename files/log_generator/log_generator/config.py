@@ -1,0 +1,82 @@
+"""The configuration file: one JSON object."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from log_generator import slices
+from log_generator.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/surgewatch/log_generator.json")
+
+
+class Surge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pace times `factor`, `duration` seconds long, from `start` on; again `every` so often."""
+
+    start: float
+    duration: float
+    factor: float
+    every: float | None = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    dataset: Path
+    dataset_sha256: str | None = None
+    log: Path = Path("/var/log/surgewatch/orders.log")
+    state_directory: Path = Path("/var/lib/surgewatch/log-generator")
+    format: Literal["csv", "tsv"] = "csv"
+    slices: str = f"0-{slices.COUNT - 1}"
+    seed: int = 1
+    pace: Literal["constant", "poisson", "recorded"] = "constant"
+    lines_per_second: float = 1.0
+    recorded_speed: float = 60.0
+    surges: tuple[Surge, ...] = ()
+    min_free_mb: int = 256
+
+
+def load(path: Path) -> Config:
+    """Read and validate a configuration; ConfigError names everything that is wrong with it."""
+    try:
+        config = msgspec.json.decode(path.read_bytes(), type=Config, dec_hook=_decode)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if wrong := problems(config):
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in wrong))
+    return config
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(kind)
+
+
+def problems(config: Config) -> list[str]:
+    found = [
+        f"{name}: must be an absolute path, not {str(path)!r}"
+        for name in ("dataset", "log", "state_directory")
+        if not (path := getattr(config, name)).is_absolute()
+    ]
+    try:
+        slices.parse(config.slices)
+    except ValueError as error:
+        found.append(f"slices: {error}")
+    for name in ("lines_per_second", "recorded_speed"):
+        if not 0 < (value := getattr(config, name)) < float("inf"):
+            found.append(f"{name}: must be more than 0, not {value:g}")
+    if config.min_free_mb < 0:
+        found.append(f"min_free_mb: must be at least 0, not {config.min_free_mb}")
+    for number, surge in enumerate(config.surges):
+        place = f"surges[{number}]"
+        if surge.start < 0:
+            found.append(f"{place}.start: must be at least 0, not {surge.start:g}")
+        if surge.duration <= 0:
+            found.append(f"{place}.duration: must be more than 0, not {surge.duration:g}")
+        if surge.factor < 0:
+            found.append(f"{place}.factor: must be at least 0, not {surge.factor:g}")
+        if surge.every is not None and surge.every <= surge.duration:
+            found.append(f"{place}.every: must be more than the duration, or it never ends")
+    return found

@@ -1,0 +1,69 @@
+"""What survives a stop: where the host stands, and how far the log had been written by then.
+
+The state is older than the log or equal to it, never ahead: `recovery` reads the rest off the log.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from log_generator.replay import Position
+
+FILE = "state.json"
+
+
+class LogPosition(msgspec.Struct, frozen=True):
+    """All lines of the sequence up to `offset` of this file, and of earlier files, are counted."""
+
+    inode: int
+    offset: int
+
+
+class Injection(msgspec.Struct, frozen=True):
+    name: str
+    written: int
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    version: int = 1
+    dataset: str = ""
+    slices: str = ""
+    positions: dict[str, Position] = {}
+    lines: int = 0
+    injected: int = 0
+    elapsed: float = 0.0
+    last_due: float = 0.0
+    last_recorded: int = 0
+    last_event_time: str | None = None
+    log: LogPosition | None = None
+    injection: Injection | None = None
+    paused: str | None = None
+    updated_at: str = ""
+
+
+def load(directory: Path) -> State:
+    try:
+        return msgspec.json.decode((directory / FILE).read_bytes(), type=State)
+    except FileNotFoundError:
+        return State()
+
+
+def save(directory: Path, state: State) -> None:
+    """Replace the state file, durably, readable by every user."""
+    temporary = directory / (FILE + ".tmp")
+    with open(temporary, "wb") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(msgspec.json.format(msgspec.json.encode(state)))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(directory / FILE)
+    sync_directory(directory)
+
+
+def sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
