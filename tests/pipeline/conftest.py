@@ -1,0 +1,113 @@
+"""The stack under test: what is written, stored and said in it, and a way to change its settings."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from console import alarms, playbook, stack
+from console.hosts import command_on
+
+COLUMNS = (
+    "InvoiceNo StockCode Description Quantity InvoiceDate UnitPrice Customer Country"
+    " LineNo EventTime ClientIP"
+).split()
+Line = dict[str, str]
+
+
+class Pipeline:
+    """Asks the stack that the inventory names."""
+
+    def __init__(self) -> None:
+        self.stack = stack.load()
+        self.generators = list(self.stack.groups["generators"])
+
+    def on(self, host: str, *command: str) -> str:
+        """Run a command on a host and return what it prints."""
+        run = command_on(self.stack, host, command)
+        return subprocess.run(run, check=True, capture_output=True, text=True).stdout
+
+    def play(self, name: str, **variables: Any) -> None:
+        """Run a playbook with other settings."""
+        extra = ["--extra-vars", json.dumps(variables)]
+        said = []
+        for event in playbook.run(f"playbooks/{name}.yml", extra):
+            said.append(repr(event)[:2000])
+            if isinstance(event, playbook.End):
+                assert event.code == 0, "\n".join(said[-20:])
+
+    def written(self) -> list[Line]:
+        """Every order line in the logs of all hosts, but for those that `verify` wrote."""
+        lines = []
+        for host in self.generators:
+            text = self.on(host, "sh", "-c", "cat /var/log/surgewatch/orders.log*")
+            rows = csv.reader(io.StringIO(text, newline=""))
+            lines += [dict(zip(COLUMNS, row, strict=True)) for row in rows if len(row) == 11]
+        return [line for line in lines if not line["InvoiceNo"].startswith("V")]
+
+    def count_written(self) -> int:
+        return sum(
+            json.loads(self.on(host, COMMANDS["log_generator"], "status", "--json"))["lines_written"]
+            for host in self.generators
+        )
+
+    def bytes_behind(self) -> int:
+        return sum(
+            flow["bytes_behind"]
+            for host in self.generators
+            for flow in json.loads(self.on(host, COMMANDS["kinesis_agent"], "status", "--json"))["flows"]
+        )
+
+    def items(self) -> set[str]:
+        """The OrderID of every item in the table."""
+        pages = self.stack.client("dynamodb").get_paginator("scan").paginate(
+            TableName=self.stack["surgewatch_orders_table"], ProjectionExpression="OrderID"
+        )
+        return {item["OrderID"]["S"] for page in pages for item in page["Items"]}
+
+    def rejected(self) -> set[str]:
+        """The keys of the rejected records."""
+        pages = self.stack.client("s3").get_paginator("list_objects_v2").paginate(
+            Bucket=self.stack["surgewatch_bucket"], Prefix="rejected/"
+        )
+        return {found["Key"] for page in pages for found in page.get("Contents", [])}
+
+    def alarms(self, since: str, rule: str) -> list[alarms.Row]:
+        """The alarms of a rule from a time on, oldest first."""
+        rows = alarms.ask(self.stack, "list", since=since, limit=1000)
+        return sorted(
+            (row for row in rows if row["rule"] == rule),
+            key=lambda row: (row["alarm_creation_time"], row["sequence"]),
+        )
+
+
+COMMANDS = {
+    name: f"/opt/surgewatch/{name}/current/bin/{name.replace('_', '-')}"
+    for name in ("log_generator", "kinesis_agent")
+}
+
+
+def wait_until(holds: Callable[[], Any], what: str, seconds: float) -> Any:
+    """Ask until it holds; fail, naming what was waited for, when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.2)
+    return found
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Pipeline:
+    return Pipeline()
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether the long form was asked for, through molecule, which passes no options on."""
+    return os.environ.get("SURGEWATCH_FULL") == "1"
