@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.region"]
+pytest_plugins = ["tests.region", "tests.mariadb"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

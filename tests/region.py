@@ -64,7 +64,7 @@ class Part:
     def __init__(self, name: str, home: Path, data: Path, environment: dict[str, str]) -> None:
         self.name, self.home, self.data = name, home, data
         self.environment = environment
-        self.port = _free_port()
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -196,7 +196,7 @@ class Region:
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port below those that the kernel gives to clients: still free at a restart."""
     while True:
         port = random.randrange(20000, 32000)
