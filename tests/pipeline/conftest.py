@@ -78,13 +78,14 @@ class Pipeline:
         )
         return {found["Key"] for page in pages for found in page.get("Contents", [])}
 
-    def alarms(self, since: str, rule: str) -> list[alarms.Row]:
-        """The alarms of a rule from a time on, oldest first."""
-        rows = alarms.ask(self.stack, "list", since=since, limit=1000)
-        return sorted(
-            (row for row in rows if row["rule"] == rule),
-            key=lambda row: (row["alarm_creation_time"], row["sequence"]),
-        )
+    def alarms(self, rule: str, after: int) -> list[alarms.Row]:
+        """The alarms of a rule that were recorded after the one with this id, in that order."""
+        return alarms.ask(self.stack, "list", rule=rule, after=after, limit=1000)
+
+    def last_alarm(self) -> int:
+        """The id of the last alarm."""
+        rows = alarms.ask(self.stack, "list", test=None, limit=1)
+        return rows[0]["id"] if rows else 0
 
 
 COMMANDS = {
