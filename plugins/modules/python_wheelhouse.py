@@ -1,6 +1,4 @@
 #!/usr/bin/python
-# Copyright: the Surgewatch authors
-# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: collect a Python project and its locked dependencies for other hosts."""
 
 from __future__ import annotations
