@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from types import ModuleType
 
-from console.errors import ConsoleError
+from console.errors import AWS_ERRORS, ConsoleError
 from console.terminal import error
 
 COMMANDS = (
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         if getattr(options, "inventory", None):
             os.environ["ANSIBLE_INVENTORY"] = os.path.abspath(options.inventory)
         return commands[options.command].run(options)
-    except ConsoleError as failure:
+    except (ConsoleError, *AWS_ERRORS) as failure:
         error(str(failure))
         return 1
     except KeyboardInterrupt:

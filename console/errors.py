@@ -1,2 +1,9 @@
+"""What goes wrong in ways that an operator can understand: printed without a traceback."""
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+AWS_ERRORS = (BotoCoreError, ClientError)
+
+
 class ConsoleError(Exception):
-    """What an operator can understand and act on: printed without a traceback."""
+    """The message says what an operator can do about it."""

@@ -1,9 +1,74 @@
-"""alarms."""
+"""Show the last alarms, or what a month's alarms amount to."""
 
 import argparse
+import json
+import time
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from console import alarms
+from console import stack as stacks
+from console.stack import Stack
+from console.terminal import out
 
 USES_STACK = True
+POLL_SECONDS = 1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    mode.add_argument("--summary", metavar="MONTH", help="a month's busiest hours, as 2026-11")
+    parser.add_argument("--json", action="store_true", help="one object a line, for programs")
 
 
 def run(options: argparse.Namespace) -> int:
-    return 1
+    stack = stacks.load()
+    if options.summary:
+        rows = alarms.ask(stack, "summary", month=options.summary)
+        return _show_json(rows) if options.json else _show_summary(rows)
+    rows = follow(stack) if options.follow else iter(alarms.ask(stack, "list"))
+    for row in rows:
+        out.print(json.dumps(row) if options.json else alarms.sentence(row), markup=False)
+    return 0
+
+
+def follow(stack: Stack) -> Iterator[dict[str, Any]]:
+    """The last alarms, and those that come, in the order they were recorded; never ends."""
+    rows = alarms.ask(stack, "list")
+    last = 0
+    while True:
+        for row in rows:
+            last = row["id"]
+            yield row
+        time.sleep(POLL_SECONDS)
+        rows = alarms.ask(stack, "list", after=last)
+
+
+def _show_json(rows: list[dict[str, Any]]) -> int:
+    for row in rows:
+        print(json.dumps(row))
+    return 0
+
+
+def _show_summary(rows: list[dict[str, Any]]) -> int:
+    """A line an hour and rule, and a sum for each rule."""
+    if not rows:
+        out.print("No alarm in that month.")
+    rows = sorted(rows, key=lambda row: (row["rule"], row["hour"]))
+    for rule, hours in groupby(rows, key=lambda row: row["rule"]):
+        hours = list(hours)
+        out.print(f"[bold]{rule}[/]")
+        for row in hours:
+            out.print(f"  {row['hour'].replace('T', ' ')[:16]}  {_amounts([row])}")
+        out.print(f"  {'whole month':<16}  {_amounts(hours)}\n")
+    return 0
+
+
+def _amounts(rows: list[dict[str, Any]]) -> str:
+    return (
+        f"{sum(row['incidents'] for row in rows):>6} incidents"
+        f"{sum(row['minutes_in_alarm'] for row in rows):>9.1f} minutes in alarm"
+        f"   peak {max(row['peak'] for row in rows):g}"
+    )

@@ -4,11 +4,23 @@ It can be typed again at any time: it goes on where it was.
 """
 
 import argparse
+import time
 
-from console import playbook, progress
-from console.stack import BUILD
+from console import alarms, health, playbook, progress, stages
+from console import stack as stacks
+from console.errors import ConsoleError
+from console.report import show_health, show_stages
+from console.stack import BUILD, Stack
+from console.terminal import clock, err, out
 
 USES_STACK = True
+WAIT_SECONDS = 300
+POLL_SECONDS = 1
+NEXT = """
+  ./surgewatch status            how each unit is, and how far behind
+  ./surgewatch alarms --follow   alarms as they come
+  ./surgewatch verify            follow test orders through every stage
+  ./surgewatch down              stop it; `up` goes on where it was"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,5 +35,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    arguments = [word for value in options.extra_vars for word in ("-e", value)]
-    return progress.follow(playbook.run("site.yml", arguments), BUILD / "up.log").code
+    words = [word for value in options.extra_vars for word in ("-e", value)]
+    end = progress.follow(playbook.run("site.yml", words), BUILD / "up.log")
+    if end.code:
+        return end.code
+    stack = stacks.load()
+    alarm = wait_for_alarm(stack)
+    with err.status("Asking the hosts"):
+        found = health.ask()
+        counted = stages.count(stack, found)
+    if alarm is None or not found.well:
+        show_health(found)
+    show_stages(counted)
+    if alarm is None:
+        raise ConsoleError(f"No alarm came within {clock(WAIT_SECONDS)}.")
+    out.print(f"\n[bold]The last alarm[/]\n  {alarms.sentence(alarm)}")
+    out.print(NEXT, markup=False)
+    return 0 if found.well else 1
+
+
+def wait_for_alarm(stack: Stack) -> alarms.Row | None:
+    """The last alarm, or the first if there was none yet; None where none comes."""
+    started = time.monotonic()
+    with err.status("") as status:
+        while (waited := time.monotonic() - started) < WAIT_SECONDS:
+            if rows := alarms.ask(stack, "list", limit=1):
+                return rows[-1]
+            status.update(f"Waiting for the first alarm, a minute or so  {clock(waited)}")
+            time.sleep(POLL_SECONDS)
+    return None

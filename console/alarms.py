@@ -1,0 +1,32 @@
+"""The alarm history, as the function alarm_reader tells it."""
+
+import json
+from typing import Any
+
+from console.errors import ConsoleError
+from console.stack import Stack
+
+Row = dict[str, Any]
+
+
+def ask(stack: Stack, query: str, **arguments: Any) -> list[Row]:
+    """Ask the function alarm_reader; its queries.py lists what it answers."""
+    payload = json.dumps({"query": query, **arguments})
+    client = stack.client("lambda", retries={"total_max_attempts": 3})
+    answer = client.invoke(FunctionName="alarm_reader", Payload=payload)
+    body = json.loads(answer["Payload"].read() or "null")
+    if "FunctionError" in answer:
+        raise ConsoleError(f"alarm_reader: {body.get('errorMessage', body)}")
+    return body["rows"]
+
+
+def sentence(row: Row) -> str:
+    """An alarm on one line, for people."""
+    time = row["alarm_creation_time"].replace("T", " ").removesuffix("Z")[:19]
+    scope = f" {row['scope']}" if row["scope"] else ""
+    level, seconds = f"{row['value']:,g} {row['unit']}", f"{row['window_seconds']:g} s"
+    what = f"{level} in {seconds}, threshold {row['threshold']:,g}"
+    if row["kind"] == "CLOSE" and row["duration_seconds"] is not None:
+        what = f"over after {row['duration_seconds']:.0f} s, at most {row['peak']:,g} {row['unit']}"
+    late = ", found late" if row["late"] else ""
+    return f"{time}  {row['kind']:<10} {row['rule']}{scope}: {what}{late}"

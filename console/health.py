@@ -1,0 +1,146 @@
+"""What playbooks/health.yml found: each host's units, and what their services say of themselves."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from console import playbook
+from console.playbook import End, Event, Result
+
+PREFIX, SUFFIX = "surgewatch-", ".service"
+
+
+@dataclass
+class Host:
+    """A host's units (name to state), its services' status, and what is wrong with it."""
+
+    name: str
+    units: dict[str, str] = field(default_factory=dict)
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Health:
+    """All hosts; `faults` are those of the stack as a whole."""
+
+    hosts: list[Host]
+    faults: list[str]
+
+    @property
+    def well(self) -> bool:
+        return not self.faults and not any(host.faults for host in self.hosts)
+
+    def services(self, unit: str) -> list[dict[str, Any]]:
+        """The status of a service on each host that has it."""
+        return [host.services[unit] for host in self.hosts if unit in host.services]
+
+
+def ask() -> Health:
+    """Run the playbook."""
+    return collect(playbook.run("playbooks/health.yml"))
+
+
+def collect(events: Iterable[Event]) -> Health:
+    """Read the health from the events of the playbook."""
+    hosts: dict[str, Host] = {}
+    faults: list[str] = []
+    texts: list[str] = []
+    for event in events:
+        match event:
+            case Result(host, "failed" | "unreachable" as outcome, details):
+                message = str(details.get("msg", outcome))
+                if host == "localhost":
+                    faults.append(message)
+                else:
+                    hosts.setdefault(host, Host(host)).faults.append(message)
+            case End(code, stats):
+                for name, found in stats.items():
+                    if "health" in found:
+                        hosts[name] = _host(name, found["health"])
+                if code and not faults and not any(host.faults for host in hosts.values()):
+                    faults.append("\n".join(texts) or f"ansible-playbook ended with {code}")
+            case playbook.Text(line):
+                texts.append(line)
+    return Health([hosts[name] for name in sorted(hosts)], faults)
+
+
+def _host(name: str, found: Mapping[str, Any]) -> Host:
+    states = dict.fromkeys(found["wanted"], "missing")
+    states |= {unit["unit"]: unit["active"] for unit in found["units"]}
+    return Host(
+        name,
+        units={_short(unit): state for unit, state in states.items()},
+        services={_short(unit): _status(answer) for unit, answer in found["answers"].items()},
+        faults=[fault.replace(SUFFIX, "").replace(PREFIX, "") for fault in found["faults"]],
+    )
+
+
+def _short(unit: str) -> str:
+    return unit.removeprefix(PREFIX).removesuffix(SUFFIX)
+
+
+def _status(answer: str) -> dict[str, Any]:
+    """A service's `status --json`; empty where it did not answer."""
+    try:
+        status = json.loads(answer)
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def describe(unit: str, status: Mapping[str, Any]) -> str:
+    """A service's status in a few words, its lag above all."""
+    if not status:
+        return ""
+    match unit:
+        case "log-generator":
+            paused = f", paused: {status['paused']}" if status["paused"] else ""
+            return f"{status['lines_written']:,} lines written{paused}"
+        case "kinesis-agent":
+            return "; ".join(_describe_flow(flow) for flow in status["flows"])
+        case "event-source":
+            return "; ".join(_describe_mapping(mapping) for mapping in status["mappings"])
+        case "analytics":
+            return (
+                f"{status['records_read']:,} records read, {status['alarms_sent']:,} alarms sent, "
+                f"{status['lag_seconds']:.1f} s behind, {len(status['open_incidents'])} open"
+            )
+    return ""
+
+
+def _describe_flow(flow: Mapping[str, Any]) -> str:
+    return (
+        f"{flow['records_sent']:,} records to {flow['destination']}, "
+        f"{flow['seconds_behind'] or 0:.1f} s behind{_error(flow)}"
+    )
+
+
+def _describe_mapping(mapping: Mapping[str, Any]) -> str:
+    return (
+        f"{mapping['records']:,} records to {mapping['function']}, "
+        f"{mapping['lag_seconds']:.1f} s behind{_error(mapping)}"
+    )
+
+
+def _error(status: Mapping[str, Any]) -> str:
+    return f", {status['last_error']}" if status.get("last_error") else ""
+
+
+def counts(health: Health) -> dict[str, int | None]:
+    """How many order lines passed each stage that our services count; None where none said."""
+    return {
+        "lines written": _sum(s.get("lines_written") for s in health.services("log-generator")),
+        "shipped": _sum(
+            flow["records_sent"]
+            for status in health.services("kinesis-agent")
+            for flow in status.get("flows", ())
+        ),
+        "on the stream": _sum(s.get("records_read") for s in health.services("analytics")),
+    }
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

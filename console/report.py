@@ -1,0 +1,32 @@
+"""Prints the state of the stack: a line a unit, what is wrong, and the counts of the stages."""
+
+from collections.abc import Mapping
+
+from rich.markup import escape
+
+from console.health import Health, describe
+from console.terminal import out
+
+COLORS = {"active": "green", "missing": "red", "failed": "red", "inactive": "red"}
+
+
+def show_health(health: Health) -> None:
+    """A line a unit, then a line a fault."""
+    rows = [
+        (host.name, unit, state, describe(unit, host.services.get(unit, {})))
+        for host in health.hosts
+        for unit, state in sorted(host.units.items())
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for row in rows:
+        host, unit, state = (text.ljust(width) for text, width in zip(row, widths, strict=False))
+        color = COLORS.get(row[2], "yellow")
+        out.print(f"{host}  {unit}  [{color}]{state}[/]  {escape(row[3])}".rstrip())
+    faults = [(host.name, fault) for host in health.hosts for fault in host.faults]
+    for name, fault in [*faults, *(("stack", fault) for fault in health.faults)]:
+        out.print(f"[red]{name}: {escape(fault)}")
+
+
+def show_stages(stages: Mapping[str, str]) -> None:
+    """The counts on one line, in the order that a line passes the stages."""
+    out.print("  →  ".join(f"{name} [bold]{count}[/]" for name, count in stages.items()))

@@ -1,0 +1,37 @@
+"""How many order lines, and then alarms, passed each stage from the log to the history."""
+
+import time
+from typing import Any
+
+from console import alarms
+from console.errors import AWS_ERRORS, ConsoleError
+from console.health import Health, counts
+from console.stack import Stack
+
+COUNT_SECONDS = 5
+
+
+def count(stack: Stack, health: Health) -> dict[str, str]:
+    """The stages in order, each with its count; "?" where it could not be found out."""
+    found = {name: "?" if n is None else f"{n:,}" for name, n in counts(health).items()}
+    client = stack.client("dynamodb", retries={"total_max_attempts": 2}, connect_timeout=3)
+    try:
+        found["items"] = count_items(client, stack["surgewatch_orders_table"], COUNT_SECONDS)
+    except AWS_ERRORS:
+        found["items"] = "?"
+    try:
+        found["alarms"] = f"{alarms.ask(stack, 'count')[0]['alarms']:,}"
+    except (*AWS_ERRORS, ConsoleError):
+        found["alarms"] = "?"
+    return found
+
+
+def count_items(client: Any, table: str, seconds: float) -> str:
+    """The exact count, or how many could be counted in the time; DynamoDB only keeps a guess."""
+    deadline = time.monotonic() + seconds
+    counted = 0
+    for page in client.get_paginator("scan").paginate(TableName=table, Select="COUNT"):
+        counted += page["Count"]
+        if time.monotonic() > deadline and "LastEvaluatedKey" in page:
+            return f"more than {counted:,}"
+    return f"{counted:,}"
