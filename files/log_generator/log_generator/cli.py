@@ -13,7 +13,7 @@ import msgspec
 from log_generator import config as configuration
 from log_generator import dataset, inject, prune, sample, service
 from log_generator import state as states
-from log_generator.errors import InjectionError, LogGeneratorError
+from log_generator.errors import DatasetError, InjectionError, LogGeneratorError
 
 STALE_SECONDS = 30
 
@@ -53,9 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("rows", metavar="FILE", help="csv of the eight columns, no header; or -")
     added = configured("prune", _prune, "Remove old rotated logs that the agent has shipped.")
     added.add_argument("--keep", type=int, required=True, help="rotated files that stay")
-    added.add_argument("--shipped", nargs="+", required=True, help="the agent's status command")
+    added.add_argument(
+        "shipped", nargs="+", metavar="COMMAND", help="-- and the agent's status command"
+    )
     added = command("dataset", _dataset, "Read a whole data set and say what is in it.")
     added.add_argument("dataset", type=Path, metavar="FILE")
+    added.add_argument("-o", "--output", type=Path, help="write the answer here, as JSON")
     added = command("sample", _sample, "Make a synthetic data set, always the same one.")
     added.add_argument("--rows", type=int, default=sample.ROWS)
     added.add_argument("--seed", type=int, default=sample.SEED)
@@ -132,8 +135,12 @@ def _dataset(options: argparse.Namespace) -> int:
     rows = 0
     for rows, row in enumerate(dataset.read(options.dataset), 1):  # noqa: B007
         invoices.add(row[0])
+    if not rows:
+        raise DatasetError(f"{options.dataset}: there is no row in it")
     print(f"{options.dataset}: {rows} rows, {len(invoices)} invoices")
-    return 0 if rows else 1
+    if options.output:
+        options.output.write_bytes(msgspec.json.encode({"rows": rows, "invoices": len(invoices)}))
+    return 0
 
 
 def _sample(options: argparse.Namespace) -> int:
