@@ -1,0 +1,75 @@
+"""The command `analytics-engine`."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import msgspec
+
+from analytics_engine import config, status
+from analytics_engine.inputs import InputError, Inputs
+from analytics_engine.store import StoreError
+
+OK, WRONG = 0, 1
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, do, exit."""
+    options = _parser().parse_args(arguments)
+    try:
+        sys.exit(options.do(options))
+    except (config.ConfigError, InputError, StoreError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(WRONG)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("analytics-engine", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, do, text in (
+        ("run", _run, "evaluate the rules until stopped"),
+        ("check", _check, "check the configuration, its rules and reference data"),
+        ("status", _status, "say how the running engine is; exit 1 where something is wrong"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(do=do)
+        command.add_argument(
+            "--config", type=Path, default=Path("/etc/surgewatch/analytics.json"), metavar="FILE"
+        )
+        if do is _status:
+            command.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from analytics_engine.run import serve
+
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    serve(config.load(options.config))
+    return OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = config.load(options.config)
+    Inputs(found).changed()
+    return OK
+
+
+def _status(options: argparse.Namespace) -> int:
+    try:
+        found = status.read(config.load(options.config).state_directory)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        print("the engine has not said anything yet", file=sys.stderr)
+        return WRONG
+    wrong = status.problems(found)
+    if options.json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        print(f"decided until {found.decided_tick} ({found.lag_seconds} s ago)")
+        print(f"{found.lines_counted} lines counted, {found.alarms_sent} alarms sent")
+        for incident in found.open_incidents:
+            print(f"open: {incident.rule} {incident.scope} since {incident.opened_at}")
+    for problem in wrong:
+        print(problem, file=sys.stderr)
+    return WRONG if wrong else OK

@@ -1,0 +1,57 @@
+"""When a line counts, and when a tick is decided: a function of what is on the stream.
+
+A record's arrival is the running maximum of ApproximateArrivalTimestamp on its shard. A tick is
+decided when every open shard has been read through the tick's arrival limit, tick + LATENESS; a
+line that arrived later than that cannot count there any more. Lines that arrived in the very
+millisecond of a record may still follow it, so a record moves its shard to the millisecond before.
+"""
+
+from collections import deque
+
+from analytics_engine.line import SECOND, TICK_MS
+
+LATENESS_MS = 500
+AHEAD_MS = 5_000
+"""How far an EventTime may be ahead of the arrival before it is not believed."""
+IDLE_MARGIN_MS = 250
+"""A record put before a request may still become readable after it, but not by more than this."""
+HORIZON = 15 * 60 * SECOND
+"""Ticks for which a late line still counts where it belongs."""
+
+
+def arrival_tick(arrival_ms: int) -> int:
+    """The first tick that is decided with what arrived then."""
+    return -((LATENESS_MS - arrival_ms) // TICK_MS)
+
+
+def decided_through(read_ms: int) -> int:
+    """The last tick that is decided once all that arrived until then has been read."""
+    return (read_ms - LATENESS_MS) // TICK_MS
+
+
+class Shard:
+    """How far one shard has been read, and from where it is read again after a restart."""
+
+    def __init__(self, sequence: str | None = None, arrival_ms: int = 0) -> None:
+        self.sequence = self.last = sequence
+        """Read up to `last`; after a restart to be read again from `sequence`."""
+        self.arrival_ms = self.saved_ms = arrival_ms
+        self.read_ms = arrival_ms - 1
+        self._batches: deque[tuple[str, int, int]] = deque()
+
+    def batch(self, sequence: str, arrival_ms: int) -> None:
+        """All up to a record has been read."""
+        self.last, self.arrival_ms = sequence, arrival_ms
+        self.read_ms = max(self.read_ms, arrival_ms - 1)
+        # Nothing in the batch can count later than this tick.
+        last = (arrival_ms + AHEAD_MS) // TICK_MS + 1
+        self._batches.append((sequence, arrival_ms, last))
+
+    def idle(self, request_ms: int) -> None:
+        """A request made then found nothing more."""
+        self.read_ms = max(self.read_ms, request_ms - IDLE_MARGIN_MS)
+
+    def settle(self, decided: int) -> None:
+        """Move the restart position behind what has been counted."""
+        while self._batches and self._batches[0][2] <= decided:
+            self.sequence, self.saved_ms, _ = self._batches.popleft()

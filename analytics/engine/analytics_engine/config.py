@@ -1,0 +1,34 @@
+"""The engine's configuration: where things are. What is measured stands in the rules."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    orders_stream: str
+    alarms_stream: str
+    rules: Path
+    state_directory: Path
+    references: dict[str, str] = {}
+    """Reference data by name: a file, or `s3://bucket/key`."""
+    polls_per_second: Annotated[float, msgspec.Meta(gt=0, le=20)] = 3
+    """Reads a second and shard. AWS allows 5 to all readers of a shard together."""
+    metrics_namespace: str | None = None
+    """CloudWatch namespace to put metrics under; none are put where it is null."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used."""
+
+
+def load(path: Path) -> Config:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Config, dec_hook=_path)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _path(_: type, text: str) -> Path:
+    return Path(text)

@@ -1,0 +1,110 @@
+"""The order lines of the last quarter of an hour, in SQLite: a row a second of event time.
+
+From it windows come back after a restart, late lines are told from repeats, an incident finds its
+top, and the past is counted again when late lines have come. It grows with the caller's
+transaction and so is always as old as the checkpoint.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from functools import lru_cache
+
+import msgspec
+
+from analytics_engine.line import SECOND, Bucket
+
+Identity = tuple[str, str]
+"""InvoiceNo and LineNo."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS history (second INTEGER PRIMARY KEY, buckets BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS stray (
+    invoice TEXT NOT NULL, line TEXT NOT NULL,
+    first INTEGER NOT NULL,  -- the tick that the line's EventTime asks for
+    tick INTEGER NOT NULL,   -- the tick at which it was counted first
+    PRIMARY KEY (invoice, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS stray_first ON stray (first);
+CREATE INDEX IF NOT EXISTS stray_tick ON stray (tick);
+"""
+
+
+class History:
+    """Buckets in the order of their ticks; one tick may have one for orders and one for tests."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+        self._sql.executescript(_SCHEMA)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(list[Bucket]).decode
+        newest = self._sql.execute("SELECT max(second) FROM history").fetchone()[0]
+        self._second: int = newest or 0
+        self._tail: list[Bucket] = self._load(self._second)
+        self._ahead: int = self._sql.execute("SELECT max(first) FROM stray").fetchone()[0] or 0
+        self._identities = lru_cache(maxsize=8)(self._load_identities)
+
+    def add(self, bucket: Bucket) -> None:
+        """Append a bucket."""
+        second = bucket.tick // SECOND
+        if second != self._second:
+            self.save()
+            self._second, self._tail = second, []
+        self._tail.append(bucket)
+
+    def save(self) -> None:
+        """Write what is not yet written."""
+        if self._tail:
+            row = (self._second, self._encode(self._tail))
+            self._sql.execute("INSERT OR REPLACE INTO history VALUES (?, ?)", row)
+
+    def read(self, first: int, last: int) -> Iterator[Bucket]:
+        """The buckets of a range of ticks, both ends included."""
+        rows = self._sql.execute(
+            "SELECT second FROM history WHERE second BETWEEN ? AND ? AND second <> ? ORDER BY 1",
+            (first // SECOND, last // SECOND, self._second),
+        ).fetchall()
+        for (second,) in rows:
+            yield from (b for b in self._load(second) if first <= b.tick <= last)
+        yield from (b for b in self._tail if first <= b.tick <= last)
+
+    def stray(self, identity: Identity, first: int, tick: int) -> bool:
+        """Note a line that counts at another tick than its own; False if it has counted before."""
+        if first < tick and identity in self._counted(first // SECOND):
+            return False
+        row = (*identity, first, tick)
+        if self._sql.execute("INSERT OR IGNORE INTO stray VALUES (?, ?, ?, ?)", row).rowcount == 0:
+            return False
+        self._ahead = max(self._ahead, first)
+        return True
+
+    def strays(self, first: int) -> set[Identity]:
+        """Lines that ask for this tick and have been counted at an earlier one."""
+        if first > self._ahead:
+            return set()
+        rows = self._sql.execute("SELECT invoice, line FROM stray WHERE first = ?", (first,))
+        return set(rows)
+
+    def expire(self, before: int) -> None:
+        """Forget what is older than a tick."""
+        self._sql.execute("DELETE FROM history WHERE second < ?", (before // SECOND,))
+        self._sql.execute("DELETE FROM stray WHERE tick < ?", (before,))
+
+    def _counted(self, second: int) -> set[Identity] | frozenset[Identity]:
+        if second == self._second:
+            return _identities(self._tail)
+        return self._identities(second)
+
+    def _load_identities(self, second: int) -> frozenset[Identity]:
+        return frozenset(_identities(self._load(second)))
+
+    def _load(self, second: int) -> list[Bucket]:
+        sql = "SELECT buckets FROM history WHERE second = ?"
+        row = self._sql.execute(sql, (second,)).fetchone()
+        return self._decode(row[0]) if row else []
+
+
+def _identities(buckets: list[Bucket]) -> set[Identity]:
+    found: set[Identity] = set()
+    for bucket in buckets:
+        found.update(zip(bucket.columns["InvoiceNo"], bucket.columns["LineNo"], strict=True))
+    return found

@@ -1,0 +1,269 @@
+"""Counts of a rule's groups over its sliding window, by what enters and leaves at each tick."""
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+
+from analytics_engine.line import Bucket
+from analytics_engine.reference import UNKNOWN, References, translate
+from analytics_engine.rules import RUN, Rule, RuleError, Where
+
+OTHER = "other"
+"""The group of lines whose own group would be one too many."""
+PENCE = 10_000
+"""Revenue is summed in whole ten-thousandths: sums that come and go must not drift."""
+
+
+class Group:
+    """What a window holds of one group now."""
+
+    __slots__ = ("amount", "born", "latest", "lines", "name", "threshold")
+
+    def __init__(self, name: str, born: int, threshold: float) -> None:
+        self.name, self.born, self.threshold = name, born, threshold
+        self.lines = 0
+        self.amount = 0
+        self.latest: dict[str, int] = {}
+        """Of distinct invoices: the tick at which the last line of each leaves."""
+
+
+Entry = tuple[Group, int, int | Iterable[str]]
+"""Lines of one group that enter together, and what they add: a number, or invoices."""
+
+
+class Window:
+    """The groups of one rule. Enter buckets in the order of their ticks."""
+
+    def __init__(self, rule: Rule, references: References, since: Mapping[str, int] | None) -> None:
+        """`since` says which groups had a place of their own from when, where not all had one."""
+        self.rule = rule
+        self.groups: dict[str, Group] = {}
+        self.pinned: set[str] = set()
+        """Groups with an incident: they stay though they hold nothing."""
+        self.overflowed = 0
+        self.other_until = 0
+        self._since = since
+        self._on_time: deque[tuple[int, list[Entry]]] = deque()
+        self._late: list[tuple[int, int, list[Entry]]] = []
+        self._keep = rule.comparison == "below"
+        self._falls_only = rule.comparison == "at_least" and rule.measure in ("lines", "invoices")
+        self._key, self._translation = _grouping(rule, references)
+        self._thresholds = _thresholds(rule, references)
+
+    def next_leave(self) -> int | None:
+        """The next tick at which something leaves."""
+        ticks = [queue[0][0] for queue in (self._on_time, self._late) if queue]
+        return min(ticks, default=None)
+
+    def leave(self, tick: int) -> list[Group]:
+        """Take out what no longer counts at a tick; return the groups that may be hot by that."""
+        on_time, late = self._on_time, self._late
+        left: list[Group] = []
+        while on_time and on_time[0][0] <= tick:
+            left += self._take_out(*on_time.popleft())
+        while late and late[0][0] <= tick:
+            leaving, _, entries = heapq.heappop(late)
+            left += self._take_out(leaving, entries)
+        return left
+
+    def enter(self, bucket: Bucket) -> list[Entry]:
+        """Count a bucket's lines."""
+        if bucket.firsts is None:
+            entries = self._entries(bucket, bucket.tick)
+            if entries:
+                self._on_time.append((bucket.tick + self.rule.window, entries))
+            return entries
+        entered: list[Entry] = []
+        rows: dict[int, list[int]] = {}
+        for row, first in enumerate(bucket.firsts):
+            rows.setdefault(first + self.rule.window, []).append(row)
+        for leaving, some in sorted(rows.items()):
+            if leaving > bucket.tick:
+                entries = self._entries(bucket.take(some), leaving - self.rule.window)
+                heapq.heappush(self._late, (leaving, bucket.tick, entries))
+                entered += entries
+        return entered
+
+    def value(self, group: Group) -> float:
+        """What the rule measures, of one group."""
+        if self.rule.measure == "share":
+            return group.amount / group.lines if group.lines else 0.0
+        return group.amount / PENCE if self.rule.measure == "revenue" else group.amount
+
+    def is_hot(self, group: Group, tick: int) -> bool:
+        if group.lines < self.rule.minimum_lines:
+            return False
+        if self.rule.comparison == "below":
+            return tick >= group.born + self.rule.window and self.value(group) < group.threshold
+        return self.value(group) >= group.threshold
+
+    def restored(self) -> None:
+        """All that was in the window has entered again; from now on there is room as usual."""
+        self._since = None
+
+    def group(self, name: str, tick: int) -> Group:
+        """A group by name, made if it is new."""
+        group = self.groups.get(name)
+        if group is None:
+            threshold = self._thresholds.get(name, self._thresholds[UNKNOWN])
+            group = self.groups[name] = Group(name, tick, threshold)
+        return group
+
+    def pin(self, name: str, tick: int) -> Group:
+        """Keep a group until `unpin`."""
+        self.pinned.add(name)
+        return self.group(name, tick)
+
+    def unpin(self, name: str) -> None:
+        self.pinned.discard(name)
+        self._forget(self.groups[name])
+
+    def _place(self, name: str, tick: int) -> Group:
+        """The group that takes lines of this name: its own, or where there is no room, OTHER."""
+        if name in self.groups or name == OTHER:
+            return self.group(name, tick)
+        if self._since is None:
+            full = len(self.groups) >= self.rule.max_groups
+        else:
+            full = tick < self._since.get(name, tick + 1)
+        if not full:
+            return self.group(name, tick)
+        self.other_until = tick + self.rule.window
+        return self.group(OTHER, tick)
+
+    def _forget(self, group: Group) -> None:
+        if not group.lines and not self._keep and group.name not in self.pinned:
+            self.groups.pop(group.name, None)
+
+    def _entries(self, bucket: Bucket, first: int) -> list[Entry]:
+        rule, columns, tick = self.rule, bucket.columns, bucket.tick
+        chosen = matching(rule.where, columns) if rule.where is not None else None
+        if chosen is not None and rule.measure != "share":
+            bucket = bucket.take(row for row, match in enumerate(chosen) if match)
+            columns = bucket.columns
+            if not len(bucket):
+                return []
+        names = self.names(columns)
+        if rule.measure == "invoices":
+            return self._enter_invoices(names, columns["InvoiceNo"], tick, first + rule.window)
+        counts = {"": len(bucket)} if names is None else Counter(names)
+        amounts: Mapping[str, int] = counts
+        if rule.measure == "share":
+            assert chosen is not None
+            some = [""] * len(chosen) if names is None else names
+            amounts = Counter(name for name, match in zip(some, chosen, strict=True) if match)
+        elif rule.measure == "revenue":
+            amounts = _revenue(names, columns["Quantity"], columns["UnitPrice"])
+        entries: list[Entry] = []
+        for name in self._order(counts):
+            group = self.groups.get(name) or self._place(name, tick)
+            lines, amount = counts[name], amounts.get(name, 0)
+            group.lines += lines
+            group.amount += amount
+            if group.name != name:
+                self.overflowed += lines
+            entries.append((group, lines, amount))
+        return entries
+
+    def _enter_invoices(
+        self, names: Sequence[str] | None, invoices: Sequence[str], tick: int, leaving: int
+    ) -> list[Entry]:
+        pairs: dict[str, Counter[str]] = {}
+        if names is None:
+            pairs[""] = Counter(invoices)
+        else:
+            for (name, invoice), lines in Counter(zip(names, invoices, strict=True)).items():
+                pairs.setdefault(name, Counter())[invoice] += lines
+        entries: list[Entry] = []
+        for name in self._order(pairs):
+            group = self.groups.get(name) or self._place(name, tick)
+            latest, counts = group.latest, pairs[name]
+            for invoice in counts:
+                latest[invoice] = max(leaving, latest.get(invoice, 0))
+            lines = counts.total()
+            group.lines += lines
+            group.amount = len(latest)
+            if group.name != name:
+                self.overflowed += lines
+            entries.append((group, lines, list(counts)))
+        return entries
+
+    def _take_out(self, leaving: int, entries: list[Entry]) -> list[Group]:
+        for group, lines, amount in entries:
+            group.lines -= lines
+            if isinstance(amount, int):
+                group.amount -= amount
+            else:
+                for invoice in amount:
+                    if group.latest.get(invoice) == leaving:
+                        del group.latest[invoice]
+                group.amount = len(group.latest)
+            if not group.lines:
+                self._forget(group)
+        return [] if self._falls_only else [group for group, _, _ in entries]
+
+    def names(self, columns: Mapping[str, Sequence[str]]) -> Sequence[str] | None:
+        """The group of each line, or None where there is but one."""
+        if self._key is None:
+            return None
+        if self._key == RUN:
+            return [invoice[1:].partition("-")[0] for invoice in columns["InvoiceNo"]]
+        keys = columns[self._key]
+        return keys if self._translation is None else translate(self._translation, keys)
+
+    def _order(self, names: Mapping[str, object]) -> Iterable[str]:
+        """Where there may not be room for all, who gets it must not depend on the reading order."""
+        crowded = len(self.groups) + len(names) > self.rule.max_groups
+        return sorted(names) if crowded else names
+
+
+def matching(where: Where, columns: Mapping[str, Sequence[str]]) -> list[bool]:
+    """Which lines a filter takes."""
+    values = columns[where.column]
+    if where.starts_with is not None:
+        start = where.starts_with
+        return [value.startswith(start) for value in values]
+    wanted = {where.equals} if where.one_of is None else set(where.one_of)
+    return [value in wanted for value in values]
+
+
+def _revenue(
+    names: Sequence[str] | None, quantities: Sequence[str], prices: Sequence[str]
+) -> dict[str, int]:
+    """Sums by group; a line without numbers adds nothing."""
+    sums: dict[str, int] = {}
+    for name, quantity, price in zip(names or [""] * len(prices), quantities, prices, strict=True):
+        try:
+            amount = round(int(quantity) * float(price) * PENCE)
+        except (ValueError, OverflowError):
+            continue
+        sums[name] = sums.get(name, 0) + amount
+    return sums
+
+
+def _grouping(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
+    if rule.group_by is None or "." not in rule.group_by:
+        return rule.group_by, None
+    name, _, column = rule.group_by.partition(".")
+    return references[name].key, references[name].groups(column)
+
+
+def _thresholds(rule: Rule, references: References) -> dict[str, float]:
+    if not isinstance(rule.threshold, str):
+        return {UNKNOWN: rule.threshold}
+    name, _, column = rule.threshold.partition(".")
+    group = rule.group_by and rule.group_by.partition(".")[2]
+    return references[name].thresholds(column, group or None)
+
+
+def check(rules: Iterable[Rule], references: References) -> None:
+    """RuleError or BadReference where a rule asks for reference data that is not there."""
+    errors = []
+    for rule in rules:
+        missing = rule.references - references.keys()
+        errors += [f"{rule.name}: no reference data {name!r}" for name in sorted(missing)]
+        if not missing:
+            _grouping(rule, references)
+            _thresholds(rule, references)
+    if errors:
+        raise RuleError(errors)

@@ -1,0 +1,107 @@
+"""The service between two real streams: what is put comes out as alarms."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+from analytics_engine import status
+from analytics_engine.config import Config
+from analytics_engine.inputs import Inputs
+from analytics_engine.run import Service
+from analytics_engine.stream import Sink, Source, _parse_records
+
+RULES = """
+rules:
+  - name: order_surge
+    threshold: 30
+    quiet_seconds: 1
+    window_seconds: 1
+"""
+
+
+class Streams:
+    """An order stream and an alarm stream of a test's own."""
+
+    def __init__(self, region, name: str, shards: int) -> None:
+        self.kinesis = region.client("kinesis")
+        self.orders, self.alarms = f"orders-{name}", f"alarms-{name}"
+        for stream, count in ((self.orders, shards), (self.alarms, 1)):
+            self.kinesis.create_stream(StreamName=stream, ShardCount=count)
+            self.kinesis.get_waiter("stream_exists").wait(
+                StreamName=stream, WaiterConfig={"Delay": 0.1}
+            )
+
+    def put(self, invoice: str, count: int, at: datetime | None = None) -> None:
+        moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
+        lines = [
+            {
+                "InvoiceNo": invoice,
+                "LineNo": str(number),
+                "EventTime": moment.replace("+00:00", "Z"),
+                "Country": "France",
+                "StockCode": "85123A",
+                "ClientIP": "192.0.2.1",
+            }
+            for number in range(1, count + 1)
+        ]
+        self.kinesis.put_records(
+            StreamName=self.orders,
+            Records=[
+                {"Data": json.dumps(line).encode() + b"\n", "PartitionKey": line["LineNo"]}
+                for line in lines
+            ],
+        )
+
+    def alarms_put(self) -> list[dict]:
+        found = []
+        for shard in self.kinesis.list_shards(StreamName=self.alarms)["Shards"]:
+            iterator = self.kinesis.get_shard_iterator(
+                StreamName=self.alarms, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            answer = self.kinesis.get_records(ShardIterator=iterator)
+            found += [json.loads(record["Data"]) for record in answer["Records"]]
+        return found
+
+
+@pytest.fixture
+def streams(region, request):
+    return Streams(region, request.node.name.replace("[", "-").replace("]", ""), 2)
+
+
+@pytest.fixture
+def service(region, streams, tmp_path):
+    rules = tmp_path / "rules.yml"
+    rules.write_text(RULES)
+    config = Config(streams.orders, streams.alarms, rules, tmp_path / "state")
+    kinesis = region.client("kinesis")
+    kinesis.meta.events.register("before-parse.kinesis.GetRecords", _parse_records)
+    source, sink = Source(kinesis, streams.orders, 20), Sink(kinesis, streams.alarms)
+    return Service(config, source, sink, Inputs(config))
+
+
+def until(service: Service, condition, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, service.errors
+        service.step()
+
+
+def test_a_surge_is_opened_and_closed_without_a_later_order(service, streams) -> None:
+    streams.put("536365", 30)
+    until(service, lambda: len(streams.alarms_put()) == 2)
+    opened, closed = streams.alarms_put()
+    assert (opened["kind"], opened["order_count"], opened["sequence"]) == ("OPEN", 30, 0)
+    assert (closed["kind"], closed["order_count"], closed["sequence"]) == ("CLOSE", 0, 1)
+    assert opened["incident_id"] == closed["incident_id"]
+    assert closed["total"] == 30
+
+
+def test_status_is_written(service, streams, tmp_path) -> None:
+    streams.put("536365", 3)
+    until(service, lambda: service.engine.counts.lines_counted == 3)
+    service._save([])
+    found = status.read(tmp_path / "state")
+    assert found.lines_counted == 3
+    assert status.problems(found) == []
+    assert (tmp_path / "state" / status.FILE).stat().st_mode & 0o777 == 0o644
