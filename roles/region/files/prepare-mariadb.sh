@@ -1,0 +1,44 @@
+#!/bin/sh
+# Make what the state directory lacks: an authority and a certificate for the names in
+# DATABASE_NAMES, the administrator's password, the system tables.
+set -eu
+umask 077
+cd "$STATE_DIRECTORY"
+
+key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out "$1"; }
+
+if [ ! -e authority.pem ]; then
+  key authority.key
+  openssl req -x509 -new -key authority.key -subj "/CN=Surgewatch local region" -days 3650 \
+    -addext keyUsage=critical,keyCertSign,cRLSign -out authority.new
+  mv authority.new authority.pem
+fi
+
+if [ "$(cat names 2>/dev/null)" != "$DATABASE_NAMES" ]; then
+  key server.key
+  openssl req -new -key server.key -subj "/CN=$(hostname)" -out server.csr
+  printf '%s\n' "subjectAltName=$DATABASE_NAMES" basicConstraints=critical,CA:FALSE \
+    extendedKeyUsage=serverAuth authorityKeyIdentifier=keyid subjectKeyIdentifier=hash >server.ext
+  openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key -days 3650 \
+    -set_serial "0x$(openssl rand -hex 16)" -extfile server.ext -out server.pem
+  echo "$DATABASE_NAMES" >names
+fi
+
+if [ ! -e password ]; then
+  openssl rand -hex 24 >password.new
+  mv password.new password
+fi
+
+# MariaDB runs this at each start. The administrator may do what an RDS master user may, no more.
+cat >administrator.sql <<END
+CREATE DATABASE IF NOT EXISTS logs;
+CREATE OR REPLACE USER '$DATABASE_USERNAME'@'%' IDENTIFIED BY '$(cat password)' REQUIRE SSL;
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER ON *.* TO '$DATABASE_USERNAME'@'%' WITH GRANT OPTION;
+END
+
+if [ ! -d data ]; then
+  rm -rf data.new
+  mariadb-install-db --no-defaults --datadir="$PWD/data.new" --skip-test-db \
+    --auth-root-authentication-method=socket
+  mv data.new data
+fi

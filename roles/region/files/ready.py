@@ -1,0 +1,93 @@
+"""Start what is stopped, wait until every service answers, see to the administrator's secret.
+
+On AWS, RDS makes that secret; here the password goes from MariaDB's state directory to Secrets
+Manager without passing the control node. Prints "changed" where something had to be done.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+SERVICES = {
+    "kinesis": "list_streams",
+    "dynamodb": "list_tables",
+    "s3": "list_buckets",
+    "sns": "list_topics",
+    "sqs": "list_queues",
+    "lambda": "list_functions",
+    "secretsmanager": "list_secrets",
+}
+UNITS = ["kinesalite", "dynalite", "ministack", "mariadb", "nginx"]
+DEADLINE_SECONDS = 60
+STATE = Path("/var/lib/surgewatch/mariadb")
+
+
+def wait(answers: Callable[[], object], deadline: float) -> None:
+    """Call until it answers; the last error is raised when the deadline has passed."""
+    while True:
+        try:
+            answers()
+            return
+        except (BotoCoreError, ClientError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def ensure_secret(client, name: str, value: dict) -> bool:
+    """Store the value under the name; say whether it was not there already."""
+    text = json.dumps(value)
+    try:
+        if client.get_secret_value(SecretId=name)["SecretString"] == text:
+            return False
+        client.put_secret_value(SecretId=name, SecretString=text)
+    except client.exceptions.ResourceNotFoundException:
+        client.create_secret(Name=name, SecretString=text)
+    return True
+
+
+def start() -> bool:
+    """Start units that were stopped by hand; say whether there were any.
+
+    Ansible leaves them alone, for the target is active all the same.
+    """
+    units = [f"surgewatch-{unit}.service" for unit in UNITS]
+    if subprocess.run(["systemctl", "is-active", "--quiet", *units]).returncode == 0:
+        return False
+    subprocess.run(["systemctl", "start", *units], check=True)
+    return True
+
+
+def main() -> None:
+    changed = start()
+    session = botocore.session.get_session()
+    config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+    clients = {service: session.create_client(service, config=config) for service in SERVICES}
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    for service, operation in SERVICES.items():
+        wait(getattr(clients[service], operation), deadline)
+    database = (os.environ["DATABASE_HOST"], 3306)
+    wait(lambda: socket.create_connection(database, timeout=2).close(), deadline)
+    secret = {
+        "host": database[0],
+        "port": database[1],
+        "username": os.environ["DATABASE_USERNAME"],
+        "password": (STATE / "password").read_text().strip(),
+        "dbname": "logs",
+        "ca": (STATE / "authority.pem").read_text(),
+    }
+    changed |= ensure_secret(clients["secretsmanager"], os.environ["DATABASE_SECRET"], secret)
+    if changed:
+        print("changed")
+
+
+if __name__ == "__main__":
+    main()
