@@ -10,9 +10,13 @@ Row = dict[str, Any]
 
 
 def ask(stack: Stack, query: str, **arguments: Any) -> list[Row]:
-    """Ask the function alarm_reader; its queries.py lists what it answers."""
+    """Ask about the stack's alarms; lambdas/alarm_reader/queries.py lists what can be asked."""
+    return ask_function(stack.client("lambda"), query, **arguments)
+
+
+def ask_function(client: Any, query: str, **arguments: Any) -> list[Row]:
+    """Ask by a client of Lambda."""
     payload = json.dumps({"query": query, **arguments})
-    client = stack.client("lambda", retries={"total_max_attempts": 3})
     answer = client.invoke(FunctionName="alarm_reader", Payload=payload)
     body = json.loads(answer["Payload"].read() or "null")
     if "FunctionError" in answer:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from rich.markup import escape
+from rich.text import Text
 
 from console.health import Health, describe
 from console.terminal import out
@@ -21,7 +22,9 @@ def show_health(health: Health) -> None:
     for row in rows:
         host, unit, state = (text.ljust(width) for text, width in zip(row, widths, strict=False))
         color = COLORS.get(row[2], "yellow")
-        out.print(f"{host}  {unit}  [{color}]{state}[/]  {escape(row[3])}".rstrip())
+        line = Text.assemble(f"{host}  {unit}  ", (state, color), f"  {row[3]}")
+        line.rstrip()
+        out.print(line)
     faults = [(host.name, fault) for host in health.hosts for fault in host.faults]
     for name, fault in [*faults, *(("stack", fault) for fault in health.faults)]:
         out.print(f"[red]{name}: {escape(fault)}")

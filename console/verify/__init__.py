@@ -1,0 +1,1 @@
+"""Follows test orders through the stack, for playbooks/verify.yml: run, stages, follow."""

@@ -1,0 +1,108 @@
+"""What playbooks/health.yml leaves, read and shown."""
+
+import json
+
+from console import health, report
+from console.playbook import End, Result, Text
+
+AGENT = {
+    "flows": [
+        {
+            "destination": "website-orders",
+            "records_sent": 1200,
+            "seconds_behind": 0.14,
+            "last_error": None,
+        }
+    ]
+}
+ENGINE = {"records_read": 2300, "alarms_sent": 4, "lag_seconds": 0.8, "open_incidents": ["a"]}
+
+
+def left(units, answers, faults=()):
+    """The statistics of a host."""
+    return {
+        "health": {
+            "wanted": [f"surgewatch-{unit}.service" for unit in answers],
+            "units": [
+                {"unit": f"surgewatch-{unit}.service", "active": state}
+                for unit, state in units.items()
+            ],
+            "answers": {f"surgewatch-{unit}.service": answer for unit, answer in answers.items()},
+            "faults": list(faults),
+        }
+    }
+
+
+def generator(lines, sent=AGENT):
+    return left(
+        {"log-generator": "active", "kinesis-agent": "active"},
+        {
+            "log-generator": json.dumps({"lines_written": lines, "paused": None}),
+            "kinesis-agent": json.dumps(sent),
+        },
+    )
+
+
+def test_counts_are_summed_over_the_hosts():
+    region = left({"analytics": "active"}, {"analytics": json.dumps(ENGINE)})
+    stats = {"generator-01": generator(1201), "generator-02": generator(1300), "region": region}
+    found = health.collect([End(0, stats)])
+    assert found.well
+    assert health.counts(found) == {"lines written": 2501, "shipped": 2400, "on the stream": 2300}
+
+
+def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
+    fault = "surgewatch-analytics.service is not active"
+    stats = {"region": left({"nginx": "active"}, {"analytics": ""}, [fault])}
+    found = health.collect([Result("region", "failed", {"msg": fault}), End(2, stats)])
+    assert not found.well
+    assert found.hosts[0].units == {"analytics": "missing", "nginx": "active"}
+    assert health.counts(found)["on the stream"] is None
+    report.show_health(found)
+    assert capsys.readouterr().out.splitlines() == [
+        "region  analytics  missing",
+        "region  nginx      active",
+        "region: analytics is not active",
+    ]
+
+
+def test_a_host_that_cannot_be_reached_is_a_fault_of_it():
+    found = health.collect(
+        [
+            Result("localhost", "failed", {"msg": "Not running: generator-02."}),
+            Result("generator-01", "unreachable", {"msg": "no route"}),
+            End(4, {"region": left({}, {})}),
+        ]
+    )
+    assert found.faults == ["Not running: generator-02."]
+    assert [(host.name, host.faults) for host in found.hosts] == [
+        ("generator-01", ["no route"]),
+        ("region", []),
+    ]
+
+
+def test_a_playbook_that_did_not_run_is_a_fault():
+    found = health.collect([Text("ERROR! no such inventory"), End(1)])
+    assert found.faults == ["ERROR! no such inventory"]
+
+
+def test_each_service_is_told_in_a_line():
+    mapping = {
+        "function": "order_writer",
+        "records": 12,
+        "lag_seconds": 3.21,
+        "last_error": "throttled",
+    }
+    assert health.describe("log-generator", {"lines_written": 5, "paused": "disk full"}) == (
+        "5 lines written, paused: disk full"
+    )
+    assert health.describe("kinesis-agent", AGENT) == (
+        "1,200 records to website-orders, 0.1 s behind"
+    )
+    assert health.describe("event-source", {"mappings": [mapping]}) == (
+        "12 records to order_writer, 3.2 s behind, throttled"
+    )
+    assert health.describe("analytics", ENGINE) == (
+        "2,300 records read, 4 alarms sent, 0.8 s behind, 1 open"
+    )
+    assert health.describe("analytics", {}) == ""
