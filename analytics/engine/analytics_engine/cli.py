@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 
 from analytics_engine import config, status
-from analytics_engine.inputs import InputError, Inputs
+from analytics_engine.inputs import InputError, Inputs, load
 from analytics_engine.store import StoreError
 
 OK, WRONG = 0, 1
+RULES = Path("analytics/rules.yml")
+REFERENCES_HELP = "CSV files of reference data (default: `reference` beside the rules)"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,7 +41,20 @@ def _parser() -> argparse.ArgumentParser:
         )
         if do is _status:
             command.add_argument("--json", action="store_true", help="for programs")
+    rules = commands.add_parser("rules", help="check, show and test rules").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    check = rules.add_parser("check", help="name all that is wrong with a rules file")
+    check.set_defaults(do=_rules_check)
+    check.add_argument("file", nargs="?", type=Path, default=RULES, metavar="FILE")
+    check.add_argument("--references", type=Path, metavar="FOLDER", help=REFERENCES_HELP)
     return parser
+
+
+def _rules_check(options: argparse.Namespace) -> int:
+    rules, _ = load(options.file, options.references)
+    print(f"{options.file}: {len(rules)} rules")
+    return OK
 
 
 def _run(options: argparse.Namespace) -> int:

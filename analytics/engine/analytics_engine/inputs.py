@@ -21,6 +21,25 @@ class InputError(ValueError):
     """What is there cannot be used; what was in force stays so."""
 
 
+def load(rules: Path, folder: Path | None = None) -> tuple[list[Rule], References]:
+    """Rules from a file, reference data from a folder (default: `reference` beside it)."""
+    try:
+        tables = {
+            file.stem: file.read_text(encoding="utf-8")
+            for file in sorted((folder or rules.parent / "reference").glob("*.csv"))
+        }
+        return _parsed(rules.read_text(encoding="utf-8"), str(rules), tables)
+    except (OSError, UnicodeDecodeError, RuleError, BadReference) as error:
+        raise InputError(str(error)) from error
+
+
+def _parsed(text: str, name: str, tables: dict[str, str]) -> tuple[list[Rule], References]:
+    rules = parse(text, name)
+    references = {table: Reference(content, table) for table, content in tables.items()}
+    check(rules, references)
+    return rules, references
+
+
 class Inputs:
     """The rules file and the reference data that it names."""
 
@@ -49,12 +68,8 @@ class Inputs:
         return None
 
     def _parse(self) -> tuple[list[Rule], References]:
-        rules = parse(self._texts[str(self._rules)], self._rules.name)
-        references = {
-            name: Reference(self._texts[source], name) for name, source in self._sources.items()
-        }
-        check(rules, references)
-        return rules, references
+        tables = {name: self._texts[source] for name, source in self._sources.items()}
+        return _parsed(self._texts[str(self._rules)], self._rules.name, tables)
 
     def _refresh(self, source: str, seconds: float) -> None:
         now = time.monotonic()
