@@ -71,7 +71,7 @@ def _host(name: str, found: Mapping[str, Any]) -> Host:
     states |= {unit["unit"]: unit["active"] for unit in found["units"]}
     return Host(
         name,
-        units={_short(unit): state for unit, state in states.items()},
+        units={_short(unit): state for unit, state in states.items() if unit.endswith(SUFFIX)},
         services={_short(unit): _status(answer) for unit, answer in found["answers"].items()},
         faults=[fault.replace(SUFFIX, "").replace(PREFIX, "") for fault in found["faults"]],
     )
@@ -105,7 +105,7 @@ def describe(unit: str, status: Mapping[str, Any]) -> str:
         case "analytics":
             return (
                 f"{status['records_read']:,} records read, {status['alarms_sent']:,} alarms sent, "
-                f"{status['lag_seconds']:.1f} s behind, {len(status['open_incidents'])} open"
+                f"{_behind(status['lag_seconds'])}, {len(status['open_incidents'])} open"
             )
     return ""
 
@@ -113,15 +113,19 @@ def describe(unit: str, status: Mapping[str, Any]) -> str:
 def _describe_flow(flow: Mapping[str, Any]) -> str:
     return (
         f"{flow['records_sent']:,} records to {flow['destination']}, "
-        f"{flow['seconds_behind'] or 0:.1f} s behind{_error(flow)}"
+        f"{_behind(flow['seconds_behind'])}{_error(flow)}"
     )
 
 
 def _describe_mapping(mapping: Mapping[str, Any]) -> str:
     return (
         f"{mapping['records']:,} records to {mapping['function']}, "
-        f"{mapping['lag_seconds']:.1f} s behind{_error(mapping)}"
+        f"{_behind(mapping['lag_seconds'])}{_error(mapping)}"
     )
+
+
+def _behind(seconds: float | None) -> str:
+    return "nothing read yet" if seconds is None else f"{seconds:.1f} s behind"
 
 
 def _error(status: Mapping[str, Any]) -> str:

@@ -4,10 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from console.stack import ROOT, use_project
@@ -79,7 +77,7 @@ def run(playbook: str, arguments: Sequence[str] = ()) -> Iterator[Event]:
     """Run it and yield its events as they come; the last is an End."""
     use_project()
     process = subprocess.Popen(
-        [Path(sys.executable).with_name("ansible-playbook"), playbook, *arguments],
+        ["ansible-playbook", playbook, *arguments],
         cwd=ROOT,
         env=os.environ
         | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl", "ANSIBLE_SHOW_CUSTOM_STATS": "true"},

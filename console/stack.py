@@ -1,6 +1,7 @@
 """What the inventory says of the stack: its hosts, names, endpoint and credentials."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +43,10 @@ class Stack:
 
 
 def use_project() -> None:
-    """Make Ansible use the project's settings, whatever the current directory is."""
+    """Make the project's commands and Ansible's settings count, whatever the directory."""
+    commands = str(Path(sys.executable).parent)
+    if commands not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = commands + os.pathsep + os.environ["PATH"]
     os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 
 

@@ -40,11 +40,8 @@ def locks(root: Path) -> Iterator[tuple[Path, Path, str]]:
     for python in PYTHONS:
         yield control, control.with_name(f"control-py{python.replace('.', '')}.txt"), python
     yield root / "requirements" / "uv.in", root / "requirements" / "uv.txt", PYTHONS[0]
-    projects = [*root.glob("files/*/pyproject.toml"), root / "analytics/engine/pyproject.toml"]
-    sources = [
-        *projects,
-        *root.glob("roles/*/files/requirements.in"),
-        *root.glob("lambdas/*/requirements.in"),
-    ]
-    for source in sorted(filter(Path.is_file, sources)):
-        yield source, source.with_name("requirements.txt"), PYTHONS[0]
+    for folder in ("files/*", "lambdas/*", "analytics/*"):
+        for project in sorted(root.glob(f"{folder}/pyproject.toml")):
+            yield project, project.with_name("requirements.txt"), PYTHONS[0]
+    for source in sorted(root.glob("roles/*/requirements.in")):
+        yield source, source.parent / "files" / "requirements.txt", PYTHONS[0]
