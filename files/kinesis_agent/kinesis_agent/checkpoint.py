@@ -1,0 +1,102 @@
+"""The positions up to which everything was accepted, on disk."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+VERSION = 1
+
+
+class Mark(Struct, array_like=True, frozen=True):
+    """A place in a file's content, and the bytes just before it, by which it is known again."""
+
+    position: int
+    window: bytes = b""
+
+
+class Tracked(Struct, omit_defaults=True):
+    """What is remembered of one file's content."""
+
+    path: str
+    lane: str
+    head: bytes = b""
+    mark: Mark = Mark(0)
+    # The file that holds the content; none where no copy of it is known at present.
+    device: int = 0
+    inode: int = 0
+    # The inode of the truncated file whose content this is a copy of; -1 for any other copy.
+    origin: int = 0
+    # Since when, by the wall clock, no file holds the content.
+    missing_since: float = 0
+    # The most bytes that were seen in it.
+    size: int = 0
+    # A compressed file that was there before the flow was.
+    ignored: bool = False
+
+
+class State(Struct):
+    """All that outlives the process: the tracked files of each flow, oldest content first."""
+
+    version: int = VERSION
+    flows: dict[str, list[Tracked]] = {}
+
+
+class CheckpointError(Exception):
+    """Why the positions cannot be used."""
+
+
+class Checkpoint:
+    """A file that holds the state; replaced as a whole, so that a crash leaves old or new."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = b""
+
+    def load(self) -> State:
+        """Return the state, a new one at the first start; refuse a file that is not ours."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return State()
+        except OSError as error:
+            raise CheckpointError(f"{self._path}: {error.strerror}") from None
+        try:
+            state = msgspec.json.decode(data, type=State)
+        except msgspec.DecodeError as error:
+            raise CheckpointError(
+                f"{self._path} holds no positions of this agent ({error}); "
+                "move it away to start from initialPosition"
+            ) from None
+        if state.version != VERSION:
+            raise CheckpointError(f"{self._path} is of version {state.version}, not {VERSION}")
+        self._written = data
+        return state
+
+    def save(self, state: State) -> bool:
+        """Make the state durable; return whether there was anything new."""
+        data = msgspec.json.encode(state)
+        if data == self._written:
+            return False
+        replace_file(self._path, data, 0o600, durably=True)
+        self._written = data
+        return True
+
+
+def replace_file(path: Path, data: bytes, mode: int, durably: bool = False) -> None:
+    """Replace a file by one with this content; durably: and see it to the disk."""
+    temporary = path.with_name(f".{path.name}.new")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(data)
+        if durably:
+            file.flush()
+            os.fsync(file.fileno())
+    os.rename(temporary, path)
+    if durably:
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

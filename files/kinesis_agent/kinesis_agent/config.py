@@ -1,0 +1,306 @@
+"""agent.json, in the official agent's format, read into what the agent works with."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from kinesis_agent.json_places import Place, places, without_comments
+
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1)]
+Names = Annotated[list[Name], Meta(min_length=1)]
+JsonFormat = Literal["COMPACT", "PRETTYPRINT"]
+
+
+class SingleLine(Struct, tag_field="optionName", tag="SINGLELINE", rename="camel"):
+    """Joins the lines of a record into one."""
+
+
+class CsvToJson(Struct, tag_field="optionName", tag="CSVTOJSON", rename="camel"):
+    """Makes a JSON object of a line of separated values."""
+
+    custom_field_names: Names
+    delimiter: Name = ","
+    json_format: JsonFormat = "COMPACT"
+    csv_quoting: Literal["none", "rfc4180"] = "none"
+
+    @property
+    def plain_delimiter(self) -> str | None:
+        """The delimiter as text; None where it is a regular expression, as Java's split has it."""
+        if len(self.delimiter) == 1:
+            return self.delimiter
+        if re.fullmatch(r"\\[^A-Za-z0-9]", self.delimiter):
+            return self.delimiter[1]
+        return self.delimiter if re.escape(self.delimiter) == self.delimiter else None
+
+
+class LogToJson(Struct, tag_field="optionName", tag="LOGTOJSON", rename="camel"):
+    """Makes a JSON object of a line that matches a log format."""
+
+    log_format: Literal[
+        "COMMONAPACHELOG", "COMBINEDAPACHELOG", "APACHEERRORLOG", "SYSLOG", "RFC3339SYSLOG"
+    ]
+    match_pattern: Name | None = None
+    custom_field_names: Names | None = None
+    json_format: JsonFormat = "COMPACT"
+
+
+class AddMetadata(Struct, tag_field="optionName", tag="ADDMETADATA", rename="camel"):
+    """Wraps a record together with data of the user's."""
+
+    metadata: dict[str, Any]
+    timestamp: bool = False
+    json_format: JsonFormat = "COMPACT"
+
+
+class AddEc2Metadata(Struct, tag_field="optionName", tag="ADDEC2METADATA", rename="camel"):
+    """Wraps a record together with what the EC2 instance knows of itself."""
+
+    json_format: JsonFormat = "COMPACT"
+
+
+class AddBrackets(Struct, tag_field="optionName", tag="ADDBRACKETS", rename="camel"):
+    """Puts brackets around a record."""
+
+
+Option = SingleLine | CsvToJson | LogToJson | AddMetadata | AddEc2Metadata | AddBrackets
+OPTIONS = {option.__struct_config__.tag: option for option in get_args(Option)}
+
+
+class Flow(Struct, rename="camel", frozen=True):
+    """From a pattern of files to a stream."""
+
+    file_pattern: Name
+    kinesis_stream: Name | None = None
+    delivery_stream: Name | None = None
+    partition_key_option: Literal["RANDOM", "DETERMINISTIC"] = "RANDOM"
+    initial_position: Literal["END_OF_FILE", "START_OF_FILE"] = "END_OF_FILE"
+    max_buffer_age_millis: Annotated[int, Meta(ge=1, le=900_000)] = 60_000
+    max_buffer_size_records: Annotated[int, Meta(ge=1, le=500)] = 500
+    max_buffer_size_bytes: Annotated[int, Meta(ge=1, le=5_242_880)] | UnsetType = UNSET
+    min_time_between_file_polls_millis: Positive = 100
+    max_time_between_file_tracker_refresh_millis: Positive = 10_000
+    retry_initial_backoff_millis: Positive = 100
+    retry_max_backoff_millis: Positive = 10_000
+    publish_queue_capacity: Positive = 100
+    skip_header_lines: Natural = 0
+    multi_line_start_pattern: Name | None = None
+    truncated_record_terminator: str | None = None
+    data_processing_options: list[Option] = []
+    encoding: Name = "utf-8"
+
+    @property
+    def destination(self) -> str:
+        """How people and CloudWatch name it."""
+        if self.kinesis_stream:
+            return f"KinesisStream:{self.kinesis_stream}"
+        return f"DeliveryStream:{self.delivery_stream}"
+
+    @property
+    def key(self) -> str:
+        """What its positions are kept under: a flow that reads or sends elsewhere starts anew."""
+        return f"{self.destination} {self.file_pattern}"
+
+
+class Config(Struct, rename="camel", frozen=True):
+    """All of agent.json."""
+
+    flows: Annotated[list[Flow], Meta(min_length=1)]
+    checkpoint_file: Name | None = None
+    cloudwatch_emit_metrics: bool = field(name="cloudwatch.emitMetrics", default=True)
+    cloudwatch_namespace: Name = field(name="cloudwatch.namespace", default="AWSKinesisAgent")
+    kinesis_endpoint: Name | None = field(name="kinesis.endpoint", default=None)
+    kinesis_region: Name | None = field(name="kinesis.region", default=None)
+    kinesis_wire_format: Literal["CBOR", "JSON"] | None = field(
+        name="kinesis.wireFormat", default=None
+    )
+    firehose_endpoint: Name | None = field(name="firehose.endpoint", default=None)
+    cloudwatch_endpoint: Name | None = field(name="cloudwatch.endpoint", default=None)
+    sts_endpoint: Name | None = field(name="sts.endpoint", default=None)
+    aws_access_key_id: Name | None = None
+    aws_secret_access_key: Name | None = None
+    assume_role_arn: Name | None = field(name="assumeRoleARN", default=None)
+    assume_role_external_id: Name | None = None
+    max_sending_threads: Positive | None = None
+    shutdown_timeout_millis: Positive = 10_000
+    status_reporting_period_seconds: Positive = field(
+        name="log.statusReportingPeriodSeconds", default=30
+    )
+    use_http_gzip: bool = False
+    connection_timeout_millis: Positive = 5_000
+    socket_timeout_millis: Positive = 20_000
+    prometheus_port: Annotated[int, Meta(ge=1, le=65_535)] | None = field(
+        name="prometheus.port", default=None
+    )
+
+
+class ConfigError(Exception):
+    """What is wrong with a configuration, a line for each error."""
+
+
+def load(path: Path) -> Config:
+    """Read agent.json and the flows of agent.d beside it; raise ConfigError with all errors."""
+    files = [path, *sorted((path.parent / "agent.d").glob("*.json"))]
+    texts = {}
+    for file in files:
+        try:
+            texts[str(file)] = file.read_bytes().decode()
+        except OSError as error:
+            raise ConfigError(f"{file}: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{file}: not UTF-8 at byte {error.start}") from None
+    return parse(texts)
+
+
+def parse(texts: Mapping[str, str]) -> Config:
+    """Make one configuration of the first text and the flows of the others."""
+    errors: list[str] = []
+    configs = [_parse_one(name, text, errors) for name, text in texts.items()]
+    if errors:
+        raise ConfigError("\n".join(errors))
+    first, *others = (config for config in configs if config)
+    config = msgspec.structs.replace(
+        first, flows=[flow for part in (first, *others) for flow in part.flows]
+    )
+    seen: set[str] = set()
+    for flow in config.flows:
+        if flow.key in seen:
+            errors.append(f"two flows take {flow.file_pattern} to {flow.destination}")
+        seen.add(flow.key)
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return config
+
+
+def _parse_one(name: str, text: str, errors: list[str]) -> Config | None:
+    try:
+        plain = without_comments(text)
+        value = msgspec.json.decode(plain)
+        if not isinstance(value, dict):
+            raise ValueError("must be an object")
+    except (ValueError, RecursionError) as error:
+        errors.append(f"{name}: {error}")
+        return None
+    return _Reader(name, places(plain), errors).read_config(value)
+
+
+class _Reader:
+    """Turns decoded JSON into structs and collects every error with its place."""
+
+    def __init__(self, name: str, places: dict[Place, int], errors: list[str]) -> None:
+        self._name, self._places, self._errors = name, places, errors
+
+    def read_config(self, value: dict[str, Any]) -> Config | None:
+        flows = value.get("flows")
+        if isinstance(flows, list):
+            read = [self._flow(flow, ("flows", i)) for i, flow in enumerate(flows)]
+            value = value | {"flows": [flow for flow in read if flow] if any(read) else read}
+        config = self._struct(Config, value, (), ready=("flows",) if flows else ())
+        if config and (config.aws_access_key_id is None) != (config.aws_secret_access_key is None):
+            self._error((), "awsAccessKeyId and awsSecretAccessKey go together")
+        return config
+
+    def _flow(self, value: Any, place: Place) -> Flow | None:
+        if not isinstance(value, dict):
+            self._error(place, "must be an object")
+            return None
+        options = value.get("dataProcessingOptions")
+        if isinstance(options, list):
+            here = (*place, "dataProcessingOptions")
+            read = [self._option(option, (*here, i)) for i, option in enumerate(options)]
+            value = value | {"dataProcessingOptions": [option for option in read if option]}
+        flow = self._struct(Flow, value, place, ready=("dataProcessingOptions",))
+        if flow is None:
+            return None
+        if (flow.kinesis_stream is None) == (flow.delivery_stream is None):
+            self._error(place, "needs kinesisStream or deliveryStream, one of them")
+        self._compiles(flow.multi_line_start_pattern, (*place, "multiLineStartPattern"))
+        try:
+            "\n".encode(flow.encoding)
+        except (LookupError, ValueError, UnicodeError):
+            self._error((*place, "encoding"), f"{flow.encoding!r} is no encoding of text")
+        return flow
+
+    def _option(self, value: Any, place: Place) -> Option | None:
+        if not isinstance(value, dict):
+            self._error(place, "must be an object")
+            return None
+        name = value.get("optionName")
+        if name == "USINGPLUGGIN":
+            self._error(place, "USINGPLUGGIN loads Java classes, which this agent has no Java for")
+            return None
+        if not isinstance(name, str) or name not in OPTIONS:
+            self._error(place, f"optionName {name!r} is not one of {', '.join(sorted(OPTIONS))}")
+            return None
+        rest = {key: each for key, each in value.items() if key != "optionName"}
+        option = self._struct(OPTIONS[name], rest, place)
+        if isinstance(option, CsvToJson):
+            self._compiles(
+                option.delimiter if len(option.delimiter) > 1 else None, (*place, "delimiter")
+            )
+            plain = option.plain_delimiter or ""
+            if option.csv_quoting == "rfc4180" and not re.fullmatch(r"[^\"\r\n\x80-\uffff]", plain):
+                self._error(place, "csvQuoting needs a delimiter of one ASCII character")
+        if isinstance(option, LogToJson):
+            groups = self._compiles(option.match_pattern, (*place, "matchPattern"))
+            names = option.custom_field_names
+            if groups is not None and names is not None and len(names) != groups:
+                self._error(place, f"matchPattern has {groups} groups for {len(names)} names")
+            if groups is None and names is not None and option.match_pattern is None:
+                self._error(place, "customFieldNames needs a matchPattern")
+        return option
+
+    def _compiles(self, pattern: str | None, place: Place) -> int | None:
+        if pattern is None:
+            return None
+        try:
+            return re.compile(pattern).groups
+        except (re.error, RecursionError, OverflowError) as error:
+            self._error(place, f"is no regular expression: {error}")
+            return None
+
+    def _struct(
+        self, kind: type[Any], value: dict[str, Any], place: Place, ready: Iterable[str] = ()
+    ) -> Any:
+        """Make the struct, or None; a field named in ready has been read already."""
+        before = len(self._errors)
+        fields = {each.encode_name: each for each in msgspec.structs.fields(kind)}
+        arguments = {}
+        for key, each in value.items():
+            if key not in fields:
+                near = difflib.get_close_matches(key, fields, 1, 0.6) or [
+                    name for name in fields if name.lower() == key.lower()
+                ]
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                self._error((*place, key), f"unknown key{hint}")
+            elif key in ready:
+                arguments[fields[key].name] = each
+            else:
+                try:
+                    arguments[fields[key].name] = msgspec.convert(
+                        each, fields[key].type, strict=False
+                    )
+                except (msgspec.ValidationError, OverflowError) as error:
+                    self._error((*place, key), str(error))
+        for key, each in fields.items():
+            if each.required and key not in value:
+                self._error(place, f"{key!r} is missing")
+        return kind(**arguments) if len(self._errors) == before else None
+
+    def _error(self, place: Place, text: str) -> None:
+        line = next(
+            (
+                self._places[place[:n]]
+                for n in range(len(place), 0, -1)
+                if place[:n] in self._places
+            ),
+            1,
+        )
+        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")
+        self._errors.append(f"{self._name}:{line}: {f'{path}: ' if path else ''}{text}")

@@ -1,0 +1,187 @@
+"""One flow: from the files through conversion and the outbox to the senders, and back."""
+
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import UNSET, Struct
+
+from kinesis_agent import convert
+from kinesis_agent.backoff import Backoff
+from kinesis_agent.batch import Outbox, Request
+from kinesis_agent.checkpoint import Tracked, replace_file
+from kinesis_agent.config import Config, Flow
+from kinesis_agent.errors import SendError
+from kinesis_agent.send import Client, Senders
+from kinesis_agent.tail import Piece, Tailer
+from kinesis_agent.wire import KEY_SIZE, Answer
+
+# The largest record of either service, and the largest request.
+LONGEST = {True: 1_048_576 - KEY_SIZE, False: 1_024_000}
+LARGEST = {True: 5_242_880, False: 4_194_304}
+WAITING_BYTES = 8 * 1024 * 1024
+# Pieces that a flow reads before the others have their turn.
+TURN = 8
+
+log = logging.getLogger(__name__)
+
+
+class Counters(Struct):
+    """What a flow has done since the start of the process."""
+
+    records_sent: int = 0
+    bytes_sent: int = 0
+    attempts: int = 0
+    records_refused: int = 0
+    service_errors: int = 0
+    oversize: int = 0
+
+
+class Running:
+    """A flow at work. All methods are for the agent's one thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        flow: Flow,
+        tracked: list[Tracked] | None,
+        oversize: Path,
+        connect: Callable[[], Client],
+        done: Callable[["Running", Request, object], None],
+    ) -> None:
+        self.flow = flow
+        self.counters, self.counts = Counters(), convert.Counts()
+        self.last_error: str | None = None
+        self._failing = False
+        self.converter = convert.of_flow(flow, self.counts)
+        self._oversize = oversize
+        is_stream = flow.kinesis_stream is not None
+        self._longest = LONGEST[is_stream]
+        self.tailer = Tailer(
+            flow.file_pattern,
+            self.converter.framer,
+            tracked,
+            flow.initial_position == "START_OF_FILE",
+            self._longest,
+            flow.max_time_between_file_tracker_refresh_millis / 1000,
+        )
+        largest = LARGEST[is_stream]
+        if flow.max_buffer_size_bytes is not UNSET:
+            largest = min(largest, flow.max_buffer_size_bytes)
+        threads = max(1, min(config.max_sending_threads or 8, flow.publish_queue_capacity))
+        # A key goes with each record.
+        room = largest - flow.max_buffer_size_records * KEY_SIZE
+        self.outbox = Outbox(
+            Backoff(flow, random.random),
+            flow.max_buffer_size_records,
+            max(room, self._longest),
+            WAITING_BYTES,
+            threads,
+        )
+        self._senders = Senders(
+            connect, threads, lambda request, outcome: done(self, request, outcome)
+        )
+        self.dirty = True
+
+    def work(self, monotonic: float, wall: float) -> bool:
+        """Read, convert and send for a turn; return whether there is more to do at once."""
+        for _ in range(TURN):
+            if not self.outbox.has_room:
+                break
+            piece = self.tailer.next(wall)
+            if piece is None:
+                self.send(monotonic, flush=True)
+                break
+            self._add(piece)
+            self.send(monotonic)
+        else:
+            return True
+        self._commit()
+        return False
+
+    def send(self, monotonic: float, flush: bool = False) -> None:
+        """Hand what can be sent to the senders."""
+        while request := self.outbox.next(monotonic, flush):
+            self.counters.attempts += len(request.records)
+            self._senders.put(request)
+
+    def _add(self, piece: Piece) -> None:
+        if piece.oversize:
+            self._set_aside(piece.reader.id[1], piece.start, piece.data, bool(piece.marks))
+            self.outbox.add([], piece.marks)
+            return
+        records = self.converter.convert(piece)
+        if max(map(len, records), default=0) > self._longest:
+            records = [each for each in records if not self._too_long(piece, each)]
+        self.outbox.add(records, piece.marks)
+
+    def _too_long(self, piece: Piece, record: bytes) -> bool:
+        if len(record) <= self._longest:
+            return False
+        self._set_aside(piece.reader.id[1], piece.start, record, True)
+        return True
+
+    def _set_aside(self, inode: int, start: int, data: bytes, last: bool) -> None:
+        self._oversize.mkdir(mode=0o700, exist_ok=True)
+        path = self._oversize / f"{inode}-{start}"
+        replace_file(path, data, 0o600, durably=True)
+        if last:
+            self.counters.oversize += 1
+            log.warning(
+                "%s: a line is too long for a record: kept in %s", self.flow.destination, path
+            )
+
+    def handle(self, request: Request, outcome: object, monotonic: float) -> None:
+        """Take in what became of a request."""
+        if isinstance(outcome, SendError):
+            self._failed(request, outcome, monotonic)
+        elif isinstance(outcome, Answer):
+            refused = len(outcome.refused)
+            self.counters.records_refused += refused
+            self._sent(request, outcome.refused)
+            if refused == len(request.records):
+                self.last_error = outcome.reason
+            else:
+                self._recovered()
+            if refused:
+                self.outbox.refused(request, outcome.refused, monotonic)
+            else:
+                self.outbox.accepted(request)
+        self._commit()
+
+    def _sent(self, request: Request, refused: list[int]) -> None:
+        self.counters.records_sent += len(request.records) - len(refused)
+        self.counters.bytes_sent += sum(map(len, request.records)) - sum(
+            len(request.records[index]) for index in refused
+        )
+
+    def _failed(self, request: Request, error: SendError, monotonic: float) -> None:
+        self.counters.service_errors += 1
+        text = str(error)
+        if text != self.last_error:  # once, not at every try
+            log.error(
+                "%s: %s%s",
+                self.flow.destination,
+                text,
+                " (tried again, slowly)" if error.permanent else "",
+            )
+        self.last_error = text
+        self._failing = True
+        self.outbox.failed(request, monotonic, error.permanent)
+
+    def _recovered(self) -> None:
+        self.last_error = None
+        if self._failing:
+            log.info("%s: accepts records again", self.flow.destination)
+            self._failing = False
+
+    def flush(self, monotonic: float) -> bool:
+        """Send what was read; return whether anything is not accepted yet."""
+        self.send(monotonic, flush=True)
+        return not self.outbox.is_empty
+
+    def _commit(self) -> None:
+        for reader, mark in self.outbox.commit():
+            reader.tracked.mark = mark
+            self.dirty = True

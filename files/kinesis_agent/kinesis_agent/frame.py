@@ -1,0 +1,91 @@
+"""Where records end: how much of what was read may be taken as whole records."""
+
+import re
+from typing import Protocol
+
+# An open quote longer than this is a stray one.
+OPEN_LIMIT = 64 * 1024
+
+Stretch = tuple[bool, int, int]
+
+
+class Framer(Protocol):
+    """Finds the end of the last whole record."""
+
+    def cut(self, data: bytes, settled: bool = False) -> int:
+        """Return the length of the whole records that data starts with.
+
+        What is settled has seen no more for a while: a record that only might go on is whole.
+        """
+
+
+class Lines:
+    """A record a line."""
+
+    def __init__(self, newline: bytes = b"\n") -> None:
+        self._newline = newline
+
+    def cut(self, data: bytes, settled: bool = False) -> int:  # noqa: ARG002
+        size = len(self._newline)
+        end = len(data)
+        while (at := data.rfind(self._newline, 0, end)) >= 0:
+            if at % size == 0:
+                return at + size
+            end = at + size - 1
+        return 0
+
+
+class QuotedLines:
+    """A record a line, save that a quoted field may hold line ends (RFC 4180)."""
+
+    def __init__(self, delimiter: str) -> None:
+        mark = re.escape(delimiter).encode()
+        quoted = rb'"(?:[^"]|"")*+'
+        bare = rb"(?:[^\"\n" + mark + rb"][^\n" + mark + rb"]*+)?"
+        fields = rb"(?:(?:" + quoted + rb'"|' + bare + rb")" + mark + rb")*+"
+        self._record = re.compile(fields + rb"(?:" + quoted + rb'"|' + bare + rb")\r?\n")
+        self._partial = re.compile(fields + rb"(?:" + quoted + rb'"?|' + bare + rb")\r?\Z")
+
+    def cut(self, data: bytes, settled: bool = False) -> int:
+        stretches = self.stretches(data, settled)
+        return stretches[-1][2] if stretches else 0
+
+    def stretches(self, data: bytes, settled: bool = True) -> list[Stretch]:
+        """Split whole records into stretches: (has quotes, start, end), one record where so.
+
+        A line whose quotes are not as RFC 4180 has them is a record of its own.
+        """
+        found = []
+        at, limit = 0, data.rfind(b"\n") + 1
+        while at < limit:
+            quote = data.find(b'"', at, limit)
+            if quote < 0:
+                found.append((False, at, limit))
+                break
+            start = data.rfind(b"\n", at, quote) + 1 or at
+            if start > at:
+                found.append((False, at, start))
+            match = self._record.match(data, start)
+            if match:
+                at = match.end()
+            elif settled or len(data) - start > OPEN_LIMIT or not self._partial.match(data, start):
+                at = data.index(b"\n", quote) + 1
+            else:
+                break
+            found.append((True, start, at))
+        return found
+
+
+class MultiLine:
+    """A record starts at each line that matches a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        self._start = re.compile(rb"^(?:" + pattern.encode() + rb")", re.MULTILINE)
+
+    def cut(self, data: bytes, settled: bool = False) -> int:
+        whole = data.rfind(b"\n") + 1
+        return whole if settled else max(self.starts(data[:whole]), default=0)
+
+    def starts(self, data: bytes) -> list[int]:
+        """Return where records start, but for the first byte."""
+        return [at for match in self._start.finditer(data) if 0 < (at := match.start()) < len(data)]

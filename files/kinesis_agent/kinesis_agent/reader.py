@@ -1,0 +1,164 @@
+"""Reads one file's content from its position on, and notices when the file is not the same."""
+
+from kinesis_agent.checkpoint import Mark, Tracked
+from kinesis_agent.files import BROKEN, HEAD, WINDOW, Compressed, Id, Plain, file_id, open_source
+from kinesis_agent.frame import Framer
+
+BLOCK = 64 * 1024
+# How long a record that only might go on waits for more, and an unterminated line of a file that
+# was rotated away, in seconds.
+SETTLE = 1.0
+GRACE = 5.0
+
+
+class Replaced(Exception):
+    """The file no longer holds the content that was read from it."""
+
+
+class Reader:
+    """One content: what was read of it, and the file that holds it, while there is one."""
+
+    def __init__(self, tracked: Tracked) -> None:
+        self.tracked = tracked
+        self.source: Plain | Compressed | None = None
+        self.offset = tracked.mark.position
+        self.window = self._taken_window = tracked.mark.window
+        self.pending = b""
+        self.grown = 0.0
+        # When, by the wall clock, all of the file was last known to be accepted.
+        self.level_at = 0.0
+        self.seen: tuple[int, int] | None = None
+        self.gone = False
+        self.tried: set[tuple[Id, int, int]] = set()
+        self.oversize = False
+
+    @property
+    def id(self) -> Id:
+        """Return the file that holds the content."""
+        return (self.tracked.device, self.tracked.inode)
+
+    @property
+    def missing(self) -> bool:
+        """Whether no file is known to hold the content."""
+        return not self.tracked.inode
+
+    @property
+    def taken(self) -> int:
+        """Return the position up to which records were taken."""
+        return self.offset - len(self.pending)
+
+    def open(self, path: str) -> bool:
+        """Open the file at path if it holds this content; return whether it does."""
+        try:
+            source = open_source(path)
+        except OSError:
+            return False
+        try:
+            status = source.stat()
+            if not self._is_same(source, status.st_size):
+                source.close()
+                return False
+        except BROKEN:
+            source.close()
+            return False
+        if self.source:
+            self.source.close()
+        self.tracked.path = path
+        self.tracked.device, self.tracked.inode = file_id(status)
+        self.tracked.missing_since = 0
+        self.gone = False
+        self.grown = self.grown or status.st_mtime
+        self.level_at = self.level_at or status.st_mtime
+        self.seen = None
+        short = not source.compressed and status.st_size < self.offset
+        if short or self.tracked.ignored:
+            # A copy that was made before the last of it was read has nothing more.
+            self.tracked.origin = self.tracked.origin or -1
+            self.source = None
+            self.seen = (status.st_mtime_ns, status.st_size)
+            source.close()
+        else:
+            self.source = source
+        return True
+
+    def _is_same(self, source: Plain | Compressed, size: int) -> bool:
+        head = source.read_at(0, HEAD)
+        if head[: len(self.tracked.head)] != self.tracked.head:
+            return False
+        if not source.compressed and size < self.offset:
+            return bool(self.tracked.head) and (self.missing or self.tracked.origin != 0)
+        window = source.read_at(self.offset - len(self.window), len(self.window))
+        if window != self.window:
+            return False
+        self.tracked.head = head
+        return True
+
+    def size(self) -> int:
+        """Return how many bytes of content there are, as far as is known."""
+        if self.source and not self.source.compressed:
+            self.tracked.size = max(self.offset, self.source.stat().st_size)
+        return max(self.offset, self.tracked.size)
+
+    def close(self) -> None:
+        """Let go of the file and keep what is known of it."""
+        if self.source:
+            self.source.close()
+            self.source = None
+
+    def lose(self, wall: float) -> None:
+        """Note that no file is known to hold the content any more."""
+        self.close()
+        if self.tracked.inode:
+            self.tracked.missing_since = wall
+        self.tracked.device = self.tracked.inode = 0
+
+    def fill(self, wall: float) -> bool:
+        """Read a block; return whether there was any. Raise Replaced where it is other content."""
+        source = self.source
+        if source is None:
+            return False
+        status = source.stat()
+        now = (status.st_mtime_ns, status.st_size)
+        if now == self.seen:
+            return False
+        back = len(self.window)
+        try:
+            data = source.read_at(self.offset - back, back + BLOCK)
+            self._check_head(source)
+        except BROKEN:
+            self.seen = now
+            return False
+        # A truncation in the middle of the read would have torn it.
+        size = source.stat().st_size
+        if not source.compressed and size < self.offset + len(data) - back:
+            raise Replaced
+        if data[:back] != self.window:
+            raise Replaced
+        self.tracked.size = max(self.tracked.size, size)
+        if len(data) == back:
+            self.seen = now
+            return False
+        self.offset += len(data) - back
+        self.window = data[-WINDOW:]
+        self.pending += data[back:]
+        self.grown = wall
+        return True
+
+    def _check_head(self, source: Plain | Compressed) -> None:
+        head = self.tracked.head
+        if len(head) < HEAD:
+            fresh = source.read_at(0, HEAD)
+            if fresh[: len(head)] != head:
+                raise Replaced
+            self.tracked.head = fresh
+
+    def take(self, framer: Framer, settled: bool) -> tuple[bytes, Mark] | None:
+        """Take whole records out of what was read, with the place where they end."""
+        length = framer.cut(self.pending, settled)
+        return self.take_bytes(length) if length else None
+
+    def take_bytes(self, length: int) -> tuple[bytes, Mark]:
+        """Take the first bytes of what was read, as they are."""
+        data, self.pending = self.pending[:length], self.pending[length:]
+        self._taken_window = (self._taken_window + data)[-WINDOW:]
+        return data, Mark(self.taken, self._taken_window)

@@ -1,0 +1,152 @@
+"""What the running agent leaves in its state directory for others to read."""
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from kinesis_agent.files import BROKEN, HEAD, file_id, open_source
+from kinesis_agent.flow import Running
+from kinesis_agent.reader import Reader
+
+# An agent writes its status every few seconds; one older than this is not running.
+STALE = 15.0
+
+
+class FileStatus(Struct):
+    """How far one file was accepted."""
+
+    path: str
+    offset: int
+    bytes_behind: int
+    seconds_behind: float
+    device: int
+    inode: int
+    head: str
+    head_size: int
+
+
+class FlowStatus(Struct):
+    """How one flow is."""
+
+    destination: str
+    file_pattern: str
+    records_sent: int
+    records_refused: int
+    bytes_behind: int
+    seconds_behind: float
+    last_error: str | None
+    undecodable: int
+    unmatched: int
+    oversize: int
+    lost_bytes: int
+    files: list[FileStatus]
+
+
+class Status(Struct):
+    """All of it."""
+
+    updated_at: float
+    running: bool
+    flows: list[FlowStatus]
+
+
+def fingerprint(head: bytes) -> str:
+    """Return what tells contents apart without telling what they are."""
+    return hashlib.blake2b(head, digest_size=16).hexdigest()
+
+
+def read(state_dir: Path) -> Status | None:
+    """Return what the agent last said, or None."""
+    try:
+        return msgspec.json.decode((state_dir / "status.json").read_bytes(), type=Status)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def renew(status: Status) -> None:
+    """Look at the files again: what was written since is behind, too."""
+    for flow in status.flows:
+        for file in flow.files:
+            with contextlib.suppress(OSError):
+                found = os.stat(file.path)
+                if file_id(found) == (file.device, file.inode):
+                    file.bytes_behind = max(file.bytes_behind, found.st_size - file.offset)
+        flow.bytes_behind = sum(file.bytes_behind for file in flow.files)
+
+
+def problems(status: Status | None, now: float) -> list[str]:
+    """Return what is wrong, a line each."""
+    if status is None:
+        return ["the agent has left no status: it has not run with this state directory"]
+    found = []
+    if not status.running:
+        found.append("the agent is stopped")
+    elif now - status.updated_at > STALE:
+        found.append(f"the agent said nothing for {now - status.updated_at:.0f} s")
+    found += [f"{flow.destination}: {flow.last_error}" for flow in status.flows if flow.last_error]
+    return found
+
+
+def shipped(status: Status | None, path: str) -> bool:
+    """Whether all that the file holds was accepted."""
+    try:
+        source = open_source(path)
+    except OSError:
+        return False
+    try:
+        stat = source.stat()
+        head = source.read_at(0, HEAD)
+        for flow in status.flows if status else []:
+            for file in flow.files:
+                if (file.device, file.inode) != file_id(stat):
+                    continue
+                if fingerprint(head[: file.head_size]) != file.head:
+                    continue
+                if source.compressed:
+                    return not source.read_at(file.offset, 1)
+                return file.offset >= stat.st_size
+    except BROKEN:
+        return False
+    finally:
+        source.close()
+    return False
+
+
+def of_flow(flow: Running, wall: float) -> FlowStatus:
+    """Describe a flow at work."""
+    files = [_of_reader(reader, wall) for reader in flow.tailer.readers if not reader.missing]
+    return FlowStatus(
+        destination=flow.flow.destination,
+        file_pattern=flow.flow.file_pattern,
+        records_sent=flow.counters.records_sent,
+        records_refused=flow.counters.records_refused,
+        bytes_behind=sum(file.bytes_behind for file in files),
+        seconds_behind=max((file.seconds_behind for file in files), default=0.0),
+        last_error=flow.last_error,
+        undecodable=flow.counts.undecodable,
+        unmatched=flow.counts.unmatched,
+        oversize=flow.counters.oversize,
+        lost_bytes=flow.tailer.lost_bytes,
+        files=files,
+    )
+
+
+def _of_reader(reader: Reader, wall: float) -> FileStatus:
+    tracked = reader.tracked
+    behind = max(0, reader.size() - tracked.mark.position)
+    if not behind:
+        reader.level_at = wall
+    return FileStatus(
+        path=tracked.path,
+        offset=tracked.mark.position,
+        bytes_behind=behind,
+        seconds_behind=round(max(0.0, wall - reader.level_at), 1),
+        device=tracked.device,
+        inode=tracked.inode,
+        head=fingerprint(tracked.head),
+        head_size=len(tracked.head),
+    )

@@ -1,0 +1,63 @@
+"""An agent as a process of its own, with its files in a folder of the test's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+COMMAND = Path(sys.executable).parent / "kinesis-agent"
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+
+
+class AgentProcess:
+    """`with AgentProcess(folder, flows, settings) as agent`; it may be stopped and started."""
+
+    def __init__(self, folder: Path, flows: list[dict[str, Any]], **settings: Any) -> None:
+        self.config, self.state_dir = folder / "agent.json", folder / "state"
+        self.log = folder / "agent.log"
+        self.config.write_text(json.dumps(settings | {"flows": flows}))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "AgentProcess":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, "run", "--config", self.config, "--state-dir", self.state_dir],
+                env=os.environ | ENVIRONMENT,
+                stderr=log,
+            )
+
+    def stop(self) -> int:
+        """End it by SIGTERM; return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> int:
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        self.process = None
+        return code
+
+    def ask(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run another of the commands on its state."""
+        return subprocess.run(
+            [COMMAND, *arguments, "--state-dir", self.state_dir], capture_output=True, text=True
+        )
