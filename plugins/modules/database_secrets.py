@@ -64,7 +64,7 @@ arns:
   returned: for those that exist
   type: dict
   sample:
-    alarm_reader: arn:aws:secretsmanager:us-east-1:000000000000:secret:surgewatch/alarm_reader-AbCdEf
+    alarm_reader: arn:aws:secretsmanager:us-east-1:000000000000:secret:alarm_reader-AbCdEf
 """
 
 import json  # noqa: E402
@@ -174,7 +174,7 @@ def keep_secrets(module: Any, store: Store) -> Fields:
         if found:
             arns[username] = found["ARN"]
         if deleted or wanted != current:
-            before[name], after[name] = shown(current), shown(wanted)
+            before[name], after[name] = {} if deleted else shown(current), shown(wanted)
             if not module.check_mode:
                 arns[username] = store.write(name, wanted, exists=bool(found))
         _tag(module, store, name, found or {}, before, after)
