@@ -133,7 +133,7 @@ class Sample:
                 (0.2, lambda: self._invoice("", self._guest_customer(), _MOST_LINES)),
                 (0.4, self._torn),
                 (0.7, self._bad_debt),
-                (0.99, self._mistake),
+                (0.9, self._mistake),
             ],
             key=itemgetter(0),
         )

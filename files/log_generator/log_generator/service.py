@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 from log_generator import dataset, prepared
@@ -12,6 +13,8 @@ from log_generator.config import Config
 from log_generator.errors import ConfigError, DatasetError
 from log_generator.generator import Generator
 from log_generator.notify import notify
+
+SIGN_OF_LIFE_EVERY = 5.0  # the unit's WatchdogSec is a multiple of it
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +34,11 @@ def run(config: Config) -> None:
     logger.info("replaying %d rows, slices %s", rows.header.rows, config.slices)
     notify("READY=1")
     try:
+        next_sign = 0.0
         while not stop.wait(generator.step()):
-            notify("WATCHDOG=1")
+            if time.monotonic() >= next_sign:
+                notify("WATCHDOG=1")
+                next_sign = time.monotonic() + SIGN_OF_LIFE_EVERY
     finally:
         notify("STOPPING=1")
         generator.stop()
