@@ -60,7 +60,8 @@ def _rules_check(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from analytics_engine.run import serve
 
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("analytics-engine").setLevel(logging.INFO)
     serve(config.load(options.config))
     return OK
 
@@ -81,7 +82,7 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         print(msgspec.json.encode(found).decode())
     else:
-        print(f"decided until {found.decided_tick} ({found.lag_seconds} s ago)")
+        print(f"decided until {found.decided_tick or 'nothing yet'}, {found.lag_seconds or 0} s ago")
         print(f"{found.lines_counted} lines counted, {found.alarms_sent} alarms sent")
         for incident in found.open_incidents:
             print(f"open: {incident.rule} {incident.scope} since {incident.opened_at}")
