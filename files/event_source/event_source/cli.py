@@ -15,6 +15,8 @@ from event_source.checkpoint import StateError
 from event_source.notify import notify
 from event_source.poller import Poller
 
+STOPPING = {signal.SIGTERM, signal.SIGINT}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
@@ -45,9 +47,14 @@ def _parser() -> argparse.ArgumentParser:
 def _run(settings: config.Config, _: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    poller = Poller(Aws(), settings, alive=lambda: notify("WATCHDOG=1"))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: poller.stop())
+    # Blocked in every thread and waited for by the main one: no handler can come at a bad moment.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    poller = Poller(
+        Aws(),
+        settings,
+        alive=lambda: notify("WATCHDOG=1"),
+        pause=lambda seconds: signal.sigtimedwait(STOPPING, seconds) is not None,
+    )
     notify("READY=1")
     poller.run()
     return 0

@@ -1,7 +1,6 @@
 """The loop of the service: keeps one runner for each enabled mapping, and the status up to date."""
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,32 +15,38 @@ log = logging.getLogger(__name__)
 
 
 class Poller:
-    """All mappings of the region. `alive` is called at every turn of the loop."""
+    """All mappings of the region.
 
-    def __init__(self, aws: Aws, config: Config, alive: Callable[[], None]) -> None:
-        self._aws, self._config, self._alive = aws, config, alive
+    `alive` is called at every turn of the loop; `pause` waits that many seconds and says whether to
+    stop.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        config: Config,
+        alive: Callable[[], None],
+        pause: Callable[[float], bool],
+    ) -> None:
+        self._aws, self._config, self._alive, self._pause = aws, config, alive, pause
         self._directory = Path(config.state_directory)
         self._checkpoints = Checkpoints(self._directory / "checkpoints.db")
         self._runners: dict[str, Runner] = {}
         self._ending: list[Runner] = []
         self._error: str | None = None
-        self._stopping = threading.Event()
-
-    def stop(self) -> None:
-        self._stopping.set()
 
     def run(self) -> None:
-        """Work until `stop` is called, then let current invocations end."""
-        while not self._stopping.is_set():
+        """Work until `pause` says stop, then let current invocations end."""
+        stop = False
+        while not stop:
             try:
                 self._reconcile([mapping.parse(each) for each in self._described()])
-                self._error = None
+                self._note(None)
             except Trouble as error:
-                log.warning("mappings cannot be read: %s", error)
-                self._error = f"mappings cannot be read: {error}"
+                self._note(f"mappings cannot be read: {error}")
             self._report()
             self._alive()
-            self._stopping.wait(self._config.refresh_seconds)
+            stop = self._pause(self._config.refresh_seconds)
         for runner in self._runners.values():
             runner.stop()
         self._ending += self._runners.values()
@@ -70,6 +75,11 @@ class Poller:
             elif uuid not in ending:
                 log.info("mapping %s: %s to %s", uuid, each.stream, each.function)
                 self._runners[uuid] = Runner(self._aws, self._checkpoints, self._config, each)
+
+    def _note(self, error: str | None) -> None:
+        if error and error != self._error:
+            log.warning("%s", error)
+        self._error = error
 
     def _report(self) -> None:
         mappings = [

@@ -135,12 +135,12 @@ class Stack:
                 ],
             )
 
-    def start(self):
+    def start(self, **environment):
         """Start the service."""
         with (self.folder / "log").open("ab") as log:
             service = subprocess.Popen(
                 [COMMAND, "run", "--config", self.config],
-                env=os.environ | self.region.environment,
+                env=os.environ | self.region.environment | environment,
                 stderr=log,
             )
         self.services.append(service)

@@ -3,6 +3,7 @@
 import base64
 import json
 import signal
+import socket
 import threading
 
 import pytest
@@ -106,6 +107,14 @@ def test_a_mapping_that_cannot_work_says_so_and_holds_up_no_other(stack, region)
     finally:
         for each in bad:
             functions.delete_event_source_mapping(UUID=each)
+
+
+def test_the_service_manager_is_told_that_it_is_ready_and_lives(stack, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        stack.start(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
 
 
 def test_sigterm_lets_the_call_end_and_notes_it(stack):
