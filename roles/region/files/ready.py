@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import botocore.session
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -42,7 +43,7 @@ def wait(answers: Callable[[], object], deadline: float) -> None:
             time.sleep(0.2)
 
 
-def ensure_secret(client, name: str, value: dict) -> bool:
+def ensure_secret(client: BaseClient, name: str, value: dict) -> bool:
     """Store the value under the name; say whether it was not there already."""
     text = json.dumps(value)
     try:

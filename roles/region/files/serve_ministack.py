@@ -98,7 +98,9 @@ def bound_logs(emit: Callable[..., None]) -> Callable[..., None]:
     ministack makes a stream for each invocation and keeps all in memory.
     """
 
-    def emit_and_bound(function: dict, request_id: str, text: str, *rest, **named) -> None:
+    def emit_and_bound(
+        function: dict, request_id: str, text: str, *rest: object, **named: object
+    ) -> None:
         emit(function, request_id, text, *rest, **named)
         for line in (text or "").splitlines():
             print(f"{function['config']['FunctionName']}: {line}", flush=True)
