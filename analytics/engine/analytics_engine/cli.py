@@ -82,7 +82,9 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         print(msgspec.json.encode(found).decode())
     else:
-        print(f"decided until {found.decided_tick or 'nothing yet'}, {found.lag_seconds or 0} s ago")
+        print(
+            f"decided until {found.decided_tick or 'nothing yet'}, {found.lag_seconds or 0} s ago"
+        )
         print(f"{found.lines_counted} lines counted, {found.alarms_sent} alarms sent")
         for incident in found.open_incidents:
             print(f"open: {incident.rule} {incident.scope} since {incident.opened_at}")

@@ -17,6 +17,10 @@ IDLE_MARGIN_MS = 250
 """A record put before a request may still become readable after it, but not by more than this."""
 HORIZON = 15 * 60 * SECOND
 """Ticks for which a late line still counts where it belongs."""
+CAP = 5 * 60 * SECOND
+"""Ticks after which late lines are reckoned with though more may come."""
+KEPT = HORIZON + CAP + 900 * SECOND
+"""Ticks of history: the oldest late line needs the window before it."""
 
 
 def arrival_tick(arrival_ms: int) -> int:

@@ -14,6 +14,7 @@ from analytics_engine.alarm import Alarm
 from analytics_engine.clock import (
     AHEAD_MS,
     HORIZON,
+    KEPT,
     LATENESS_MS,
     Shard,
     arrival_tick,
@@ -21,7 +22,6 @@ from analytics_engine.clock import (
 )
 from analytics_engine.history import History, Identity
 from analytics_engine.line import (
-    SECOND,
     TICK_MS,
     Bucket,
     Ticks,
@@ -33,8 +33,6 @@ from analytics_engine.reference import Reference, References
 from analytics_engine.rules import Rule, always
 from analytics_engine.tracker import State, Tracker
 
-KEPT = HORIZON + 900 * SECOND
-"""Ticks of history: the oldest late line needs the window before it."""
 TEST_INVOICE = "V"
 
 
@@ -179,6 +177,7 @@ class Engine:
         alarms: list[Alarm] = []
         for tracker in self._trackers.values():
             alarms += tracker.advance(tests if tracker.rule.test else orders, until)
+            tracker.forget(until - KEPT)
         self.decided = until
         alarms.sort(key=lambda alarm: alarm.event_time)
         self.counts.alarms += len(alarms)

@@ -24,7 +24,14 @@ class Incident(msgspec.Struct):
     top: dict[str, dict[str, int]] = {}
     topped: int = 0
     """The tick through which `top` has been counted."""
-    late: bool = False
+    earlier: int = 0
+    """By how many ticks it began before it was opened, as is known now."""
+    late: tuple[int, int] | None = None
+    """Between which ticks late lines have come for it that are not yet reckoned with."""
+
+    @property
+    def began(self) -> int:
+        return self.opened - self.earlier
 
     def next_event(self, quiet: int, reminder: int | None, after: int) -> int | None:
         """The next tick after `after` at which something is due though nothing changes."""

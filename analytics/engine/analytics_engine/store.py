@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from analytics_engine.alarm import Alarm
-from analytics_engine.engine import KEPT, Engine, Snapshot
+from analytics_engine.clock import KEPT
+from analytics_engine.engine import Engine, Snapshot
 from analytics_engine.history import History
 
 VERSION = 1

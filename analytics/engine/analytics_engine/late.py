@@ -1,0 +1,121 @@
+"""Lines that came late: the past is counted again with them, and compared with what was said.
+
+What was sent stays as it was. An incident of the past as it is known now that meets a known one
+(by the rule's own measure: no quiet time between them) corrects it; one that meets none is sent
+as late, OPEN and CLOSE at once. A rule waits for its quiet time without late lines, so that they
+have all come, but no longer than `clock.CAP`.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from analytics_engine.history import History
+from analytics_engine.incident import Incident
+from analytics_engine.line import Bucket
+from analytics_engine.window import Window
+
+Span = tuple[int, int]
+"""Ticks, both ends included."""
+
+
+class Past:
+    """A stretch of history with each line at its own tick: read as `History` is."""
+
+    def __init__(self, history: History, window: Window, scopes: Iterable[str], span: Span) -> None:
+        """Only the lines of these groups."""
+        self._history, self._window, self._scopes = history, window, set(scopes)
+        self._late: dict[int, list[Bucket]] = {}
+        same: dict[str, str] = {}  # late lines are kept in memory, each value once
+        for bucket in self._read(span):
+            for first, rows in _by_first(bucket, late=True).items():
+                if kept := self._kept(bucket, rows, first):
+                    for name, values in kept.columns.items():
+                        kept.columns[name] = [same.setdefault(value, value) for value in values]
+                    self._late.setdefault(first, []).append(kept)
+
+    def read(self, first: int, last: int) -> Iterator[Bucket]:
+        """The buckets of a range of ticks, one a tick at most."""
+        late = deque(sorted(tick for tick in self._late if first <= tick <= last))
+        for bucket in self._read((first, last)):
+            while late and late[0] < bucket.tick:
+                yield _joined(self._late[late.popleft()])
+            parts = self._late[late.popleft()] if late and late[0] == bucket.tick else []
+            on_time = _by_first(bucket, late=False).get(bucket.tick, ())
+            if kept := self._kept(bucket, on_time, bucket.tick):
+                parts = [*parts, kept]
+            if parts:
+                yield _joined(parts)
+        for tick in late:
+            yield _joined(self._late[tick])
+
+    def _read(self, span: Span) -> Iterator[Bucket]:
+        test = self._window.rule.test
+        return (bucket for bucket in self._history.read(*span) if bucket.test == test)
+
+    def _kept(self, bucket: Bucket, rows: Iterable[int], tick: int) -> Bucket | None:
+        names = self._window.names(bucket.columns)
+        if names is not None:
+            rows = [row for row in rows if names[row] in self._scopes]
+        kept = bucket.take(rows, tick)
+        return kept if len(kept) else None
+
+
+class Touched(NamedTuple):
+    """The ticks of a group at which late lines change what was counted."""
+
+    scope: str
+    first: int
+    last: int
+
+
+def touched(history: History, window: Window, folded: Span) -> list[Touched]:
+    """What the late lines that were taken in between two ticks touch."""
+    spans: dict[str, Span] = {}
+    for bucket in history.read(*folded):
+        if bucket.firsts is None or bucket.test != window.rule.test:
+            continue
+        names = window.names(bucket.columns)
+        for row, first in enumerate(bucket.firsts):
+            if first < bucket.tick:
+                scope = "" if names is None else names[row]
+                last = min(bucket.tick, first + window.rule.window) - 1
+                low, high = spans.get(scope, (first, last))
+                spans[scope] = min(low, first), max(high, last)
+    return [Touched(scope, *span) for scope, span in sorted(spans.items())]
+
+
+def meets(one: Incident, other: Incident, quiet: int) -> bool:
+    """Whether they would have been one incident, had all been known in time."""
+    if one.scope != other.scope:
+        return False
+    return one.began - other.last_hot <= quiet and other.began - one.last_hot <= quiet
+
+
+def near(incident: Incident, ticks: Touched, quiet: int) -> bool:
+    """Whether what was touched may be part of an incident."""
+    if incident.scope != ticks.scope:
+        return False
+    return ticks.first - incident.last_hot <= quiet and incident.began - ticks.last <= quiet
+
+
+def _by_first(bucket: Bucket, late: bool) -> dict[int, Sequence[int]]:
+    """Rows by their own tick: those of late lines, or the others."""
+    if bucket.firsts is None:
+        return {} if late else {bucket.tick: range(len(bucket))}
+    rows: dict[int, list[int]] = {}
+    for row, first in enumerate(bucket.firsts):
+        if (first < bucket.tick) == late:
+            rows.setdefault(first, []).append(row)
+    return dict(rows)
+
+
+def _joined(buckets: list[Bucket]) -> Bucket:
+    first = buckets[0]
+    if len(buckets) == 1:
+        return first
+    columns = {
+        name: [value for bucket in buckets for value in bucket.columns[name]]
+        for name in first.columns
+    }
+    return Bucket(first.tick, first.test, columns)

@@ -1,0 +1,162 @@
+"""Random streams of order lines, and an engine that is fed with them in any interleaving."""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+from analytics_engine.alarm import Alarm
+from analytics_engine.engine import Engine
+from analytics_engine.rules import Rule
+from analytics_engine.store import Store
+
+from tests.analytics.brute import Put, Said, rfc3339
+
+START = 1_769_860_800_000
+"""2026-01-31T12:00:00Z."""
+
+
+class Record(msgspec.Struct):
+    data: bytes
+    arrival: float
+    sequence: str
+
+
+def record(put: Put, number: int) -> Record:
+    """A put as it is read from Kinesis."""
+    order = {
+        "InvoiceNo": put.invoice,
+        "StockCode": f"S{put.line % 7}",
+        "Country": "France",
+        "ClientIP": put.address,
+        "LineNo": str(put.line),
+        "EventTime": rfc3339(put.time_ms // 100)[:-3] + f"{put.time_ms % 100:02}Z",
+    }
+    return Record(msgspec.json.encode(order) + b"\n", put.put_ms / 1000, str(number))
+
+
+def random_stream(seed: int, late: bool, seconds: int = 90, shards: int = 3) -> list[Put]:
+    """Bursts, gaps, ties, repeats, disorder; with `late`, hosts cut off and clocks that are wrong.
+
+    The puts of each shard stand in their order.
+    """
+    rng = random.Random(seed)
+    puts: list[Put] = []
+    now = START
+    invoice = 0
+    while now < START + seconds * 1000:
+        burst = rng.random() < 0.3
+        for _ in range(rng.randrange(1, 60 if burst else 12)):
+            now += rng.choice((0, 0, 1, 7, 40, 100) if burst else (0, 100, 250, 700, 1500))
+            if rng.random() < 0.3:
+                now -= now % 100  # on the very border of a tick
+            invoice += rng.random() < 0.2
+            delay = rng.randrange(0, 450)
+            time = now
+            if late and rng.random() < 0.05:
+                delay = rng.choice((450, 500, 550, 599, 600, 601, 1_000, 5_000, 20_000, 40_000))
+            if late and rng.random() < 0.01:
+                time += rng.choice((4_000, 5_000, 6_000, 60_000))
+            put = Put(
+                rng.randrange(shards),
+                now + delay,
+                time,
+                f"I{invoice}",
+                len(puts) + 1,
+                f"192.0.2.{rng.choice((1, 1, 1, 2, 3))}",
+            )
+            puts.append(put)
+            while rng.random() < 0.1:
+                again = rng.choice((0, 100, 2_000) if late else (0, 20, 40))
+                puts.append(put._replace(shard=rng.randrange(shards), put_ms=put.put_ms + again))
+        now += rng.choice((0, 0, 500, 3_000, 9_000, 25_000))
+    if late:
+        # A host is cut off: what it wrote in this time is put at its end, in order.
+        begin, end = START + 20_000, START + 50_000
+        puts = [
+            put._replace(put_ms=max(put.put_ms, end))
+            if begin <= put.time_ms < end and put.line % 3 == 0
+            else put
+            for put in puts
+        ]
+    return sorted(puts, key=lambda put: put.put_ms)
+
+
+class Drive:
+    """Feeds an engine: from a store, in batches of random size, shards in random order."""
+
+    def __init__(
+        self, rules: Sequence[Rule], puts: Sequence[Put], seed: int, path: str = ":memory:"
+    ) -> None:
+        self.rng = random.Random(seed)
+        self.shards: dict[str, list[tuple[Record, Put]]] = defaultdict(list)
+        for number, put in enumerate(puts, 1):
+            self.shards[str(put.shard)].append((record(put, number), put))
+        self.rules = rules
+        self.path = path
+        self.alarms: list[Alarm] = []
+        self.open()
+
+    def open(self) -> None:
+        """Begin, or begin again where the store says."""
+        self.store = Store(self.path)
+        self.engine = Engine(self.store.history, self.store.load())
+        self.engine.change(self.rules, {})
+        if not self.engine.shards:
+            for name in self.shards:
+                self.engine.open_shard(name)
+
+    def crash(self) -> None:
+        """Lose all that was not saved."""
+        self.store.close()
+        self.open()
+
+    def run(self, end_ms: int, crashes: float = 0.0) -> list[Said]:
+        """Read all, then let time go on until it ends."""
+        while self.step():
+            if self.rng.random() < crashes:
+                self.crash()
+        for name in self.engine.shards:
+            self.engine.idle(name, end_ms + 750)
+        self._advance()
+        self.store.save(self.engine, [])
+        return sorted({said(alarm) for alarm in self.alarms})
+
+    def step(self) -> bool:
+        """Read something of one shard; False where all has been read."""
+        left = {}
+        for name, records in self.shards.items():
+            last = int(self.engine.shards[name].last or 0)
+            rest = [one for one in records if int(one[0].sequence) > last]
+            if rest:
+                left[name] = rest
+        if not left:
+            return False
+        name = self.rng.choice(list(left))
+        size = self.rng.choice((1, 3, 20, 200))
+        batch = [record for record, _ in left[name][:size]]
+        self.engine.read(name, batch[-1].sequence, batch)
+        for other in self.shards.keys() - left.keys():
+            # Read to its end: it is idle until the others get there.
+            self.engine.idle(other, min(rest[0][1].put_ms for rest in left.values()))
+        self._advance()
+        if self.rng.random() < 0.3:
+            self.store.save(self.engine, [])
+        return True
+
+    def _advance(self) -> None:
+        self.alarms += self.engine.advance()
+
+
+def said(alarm: Alarm) -> Said:
+    return Said(
+        alarm.incident_id,
+        alarm.sequence,
+        alarm.kind,
+        alarm.event_time,
+        alarm.order_count,
+        alarm.late,
+        alarm.peak,
+        alarm.total,
+        alarm.duration_seconds,
+    )
