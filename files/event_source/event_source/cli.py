@@ -10,10 +10,8 @@ from pathlib import Path
 import msgspec
 
 from event_source import config, status
-from event_source.aws import Aws
 from event_source.checkpoint import StateError
 from event_source.notify import notify
-from event_source.poller import Poller
 
 STOPPING = {signal.SIGTERM, signal.SIGINT}
 
@@ -45,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(settings: config.Config, _: argparse.Namespace) -> int:
+    # Here, because botocore takes longer to import than the other commands take in all.
+    from event_source.aws import Aws
+    from event_source.poller import Poller
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     # Blocked in every thread and waited for by the main one: no handler can come at a bad moment.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any, Protocol
 
 READ_LIMIT = 1000
@@ -68,13 +69,14 @@ class Reader:
         records = answer["Records"]
         if records:
             self._after = records[-1]["SequenceNumber"]
-        wanted = [
-            record
-            for record in records
-            if record["ApproximateArrivalTimestamp"].timestamp() >= self._since
-        ]
+        wanted = list(dropwhile(self._is_too_early, records))
+        if wanted:
+            self._since = 0.0
         return Read(
             records=wanted,
             skipped_to=self._after if records and not wanted else None,
             caught_up_to=None if records else asked_at - answer.get("MillisBehindLatest", 0) / 1000,
         )
+
+    def _is_too_early(self, record: dict[str, Any]) -> bool:
+        return record["ApproximateArrivalTimestamp"].timestamp() < self._since

@@ -81,8 +81,6 @@ class Worker:
     def _consume(self) -> None:
         mapping = self._mapping()
         position = self._checkpoints.position(mapping.uuid, self._shard)
-        if position.finished:
-            return
         self._buffer.clear()
         reader = Reader(
             self._region,
@@ -109,13 +107,10 @@ class Worker:
             mapping = self._mapping()
             count = event.fitting(self._buffer, mapping.batch_size)
             full = count == mapping.batch_size or count < len(self._buffer)
-            ends_at = self._first_read_at + mapping.window_seconds
-            if full or reader.closed or (self._buffer and self._clock() >= ends_at):
+            waited = self._clock() - self._first_read_at >= mapping.window_seconds
+            if full or reader.closed or (self._buffer and waited):
                 return [self._buffer.popleft() for _ in range(count)]
-            wake_at = min(reader.due, ends_at) if self._buffer else reader.due
-            self._pause(wake_at - self._clock())
-            if self._clock() < reader.due:
-                continue
+            self._pause(reader.due - self._clock())
             try:
                 self._read(reader, mapping)
             except Trouble as error:
@@ -174,7 +169,8 @@ class Worker:
             troubles = 0
             verdict = judge(answer, part.records, mapping.reports_items)
             settled = batch.settle(part, verdict, mapping)
-            failed = answer if verdict.error else None
+            if verdict.error:
+                failed = answer
             if settled.done:
                 self._advance(mapping, part.records[: settled.done])
             if settled.given_up:

@@ -1,6 +1,7 @@
 """One shard carried to one function: order, retries, what is given up, and what is noted."""
 
 import base64
+import itertools
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ class FakeRegion:
         self.objects = []
         self.troubles = []
         self.read_troubles = []
+        self.iterators, self.expired, self.misused = itertools.count(), set(), set()
 
     def put(self, *texts, arrival=START - 10):
         for text in texts:
@@ -57,20 +59,23 @@ class FakeRegion:
             )
 
     def iterator(self, stream, shard, after):
-        return after or "0"
+        return f"{after or 0}-{next(self.iterators)}"
 
     def records(self, iterator, limit):
         if self.read_troubles:
+            self.expired.add(iterator)
             raise self.read_troubles.pop(0)
+        self.misused |= {iterator} & self.expired
+        start = int(iterator.partition("-")[0])
         there = [
             record
-            for record in self.stream[int(iterator) :]
+            for record in self.stream[start:]
             if record["ApproximateArrivalTimestamp"].timestamp() <= self.time.now
         ][:limit]
-        end = int(iterator) + len(there)
+        end = start + len(there)
         answer = {"Records": there, "MillisBehindLatest": 0}
         if not (self.closed and end == len(self.stream)):
-            answer["NextShardIterator"] = str(end)
+            answer["NextShardIterator"] = self.iterator(None, None, end)
         return answer
 
     def invoke(self, function, payload):
@@ -153,6 +158,13 @@ def test_a_partial_failure_is_tried_again_from_the_lowest_that_failed(region, wo
     assert region.calls == [["a", "b", "c", "d"], ["b", "c", "d"]]
 
 
+def test_what_failed_is_not_noted_as_handled(region, work):
+    region.put(*"abcd")
+    region.answers = [["3"], KeyError("begin anew")]
+    work()
+    assert region.calls == [["a", "b", "c", "d"], ["c", "d"], ["c", "d"]]
+
+
 def test_a_failed_batch_holds_up_the_shard_until_it_succeeds(region, work, time):
     region.put(*"abcd")
     region.answers = ["error"] * 20
@@ -224,6 +236,19 @@ def test_records_grow_too_old_while_the_function_is_away(region, work):
     assert given_up(region) == [["a"]]
 
 
+def test_the_last_failure_is_kept_with_records_that_grew_too_old(region, work, time):
+    region.put("a", "b", arrival=START)
+
+    def take_long():
+        time.now += 100
+
+    region.answers = ["error", take_long]
+    work(bisect=True, max_age_seconds=60, failure_bucket="bucket")
+    assert region.calls == [["a", "b"], ["a"]]
+    assert given_up(region) == [["b"]]
+    assert region.objects[0][2]["responseContext"]["functionError"] == "Unhandled"
+
+
 def test_the_window_gathers_records_until_it_ends_or_the_batch_is_full(region, work, time):
     region.put("a")
     region.put("b", arrival=START + 1)
@@ -236,9 +261,11 @@ def test_the_window_gathers_records_until_it_ends_or_the_batch_is_full(region, w
 def test_trouble_in_reading_neither_repeats_nor_skips(region, work):
     region.put("a", "b")
     region.put("c", arrival=START + 1)
-    region.read_troubles = [Trouble("throttled"), Trouble("expired")]
+    region.read_troubles = [Trouble("throttled")]
+    region.answers = [lambda: region.read_troubles.extend([Trouble("expired")] * 2)]
     work()
     assert region.calls == [["a", "b"], ["c"]]
+    assert not region.misused, "an iterator that failed is not used again"
 
 
 def test_an_error_that_nobody_thought_of_begins_anew_from_what_is_noted(region, work):
@@ -271,16 +298,38 @@ def test_latest_is_the_time_of_first_sight_even_after_a_restart(region, checkpoi
     with pytest.raises(Stopped):
         work(starting_position="LATEST")
     region.put("while it was down", arrival=START + 20)
+    assert checkpoints.position(MAPPING.uuid, SHARD).sequence == "1", "it is read past only once"
     time.now, time.stop_at, region.closed = START + 60, float("inf"), True
     work(starting_position="LATEST")
     assert region.calls == [["while it was down"]]
 
 
-def test_at_timestamp_begins_there(region, work):
-    region.put("a", arrival=START - 100)
-    region.put("b", arrival=START - 50)
+def test_at_timestamp_begins_there_and_skips_nothing_behind_it(region, work):
+    region.put("too early", arrival=START - 51)
+    region.put("a", arrival=START - 50)
+    region.put("an earlier clock", arrival=START - 51)
+    region.closed = False
+
+    def put_more():
+        region.put("another", arrival=START - 51)
+        region.closed = True
+
+    region.answers = [None, KeyError("begin anew"), put_more]
+    work(starting_position="AT_TIMESTAMP", starting_timestamp=START - 50, batch_size=1)
+    assert region.calls == [["a"], ["an earlier clock"], ["an earlier clock"], ["another"]]
+
+
+def test_the_start_is_not_looked_for_again_within_one_run(region, work):
+    region.put("a", arrival=START - 50)
+    region.closed = False
+
+    def put_more():
+        region.put("an earlier clock", arrival=START - 51)
+        region.closed = True
+
+    region.answers = [put_more]
     work(starting_position="AT_TIMESTAMP", starting_timestamp=START - 50)
-    assert region.calls == [["b"]]
+    assert region.calls == [["a"], ["an earlier clock"]]
 
 
 def test_a_changed_mapping_holds_from_the_next_batch_on(region, checkpoints, time):
@@ -310,12 +359,14 @@ def test_the_pace_of_reading_is_kept(region, work, time):
 
 def test_what_is_handled_is_told_as_a_time(region, checkpoints, time):
     region.put("a", arrival=START - 10)
+    region.put("b", arrival=START - 5)
     region.closed = False
     time.stop_at = START + 10
-    worker = Worker(region, checkpoints, lambda: MAPPING, "r", SHARD, 10, time.pause, time.clock)
+    mapping = replace(MAPPING, batch_size=1)
+    worker = Worker(region, checkpoints, lambda: mapping, "r", SHARD, 10, time.pause, time.clock)
     meanwhile = []
-    region.answers = [lambda: meanwhile.append(worker.handled_to)]
+    region.answers = [lambda: meanwhile.append(worker.handled_to)] * 2
     with pytest.raises(Stopped):
         worker.run()
-    assert meanwhile == [START - 10]
+    assert meanwhile == [START - 10, START - 5]
     assert worker.handled_to == pytest.approx(START + 10, abs=0.2)
