@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import yaml
 
@@ -12,7 +12,17 @@ from console.playbook import End, Event, Play, Result, Task, Text
 from console.terminal import clock, err
 
 SLOW_SECONDS = 3
-NOISE = {"invocation", "exception", "action", "stdout_lines", "stderr_lines", "warnings"}
+NOISE = {
+    "action",
+    "ansible_loop_var",
+    "exception",
+    "func_kwargs",
+    "invocation",
+    "response_metadata",
+    "stderr_lines",
+    "stdout_lines",
+    "warnings",
+}
 
 
 def follow(events: Iterable[Event], log: Path) -> End:
@@ -99,12 +109,21 @@ def describe(result: Result) -> str:
 
 
 def explain(result: Result) -> str:
-    """What a failed task said, its message first, without Ansible's own bookkeeping."""
-    details = {
-        key: value
-        for key, value in result.details.items()
-        if key not in NOISE and not key.startswith("_ansible") and value not in ("", None, [], {})
-    }
+    """What a failed task said, its message first; of a loop only the items that failed."""
+    details = _telling(result.details)
+    items = [item for item in result.details.get("results", ()) if item.get("failed")]
+    if items:
+        details["results"] = [_telling(item) for item in items]
     message = details.pop("msg", "")
     text = message if isinstance(message, str) else yaml.safe_dump(message)
-    return f"{text}\n{yaml.safe_dump(details, allow_unicode=True)}".strip()
+    rest = yaml.safe_dump(details, allow_unicode=True, sort_keys=False) if details else ""
+    return f"{text}\n{rest}".strip()
+
+
+def _telling(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Without Ansible's own bookkeeping, and what is empty."""
+    return {
+        key: value
+        for key, value in details.items()
+        if key not in NOISE and not key.startswith("_ansible") and value not in ("", None, [], {})
+    }
