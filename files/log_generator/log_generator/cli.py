@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from log_generator import config as configuration
-from log_generator import dataset, inject, prune, sample, service
+from log_generator import dataset, inject, sample, service
 from log_generator import state as states
 from log_generator.errors import DatasetError, InjectionError, LogGeneratorError
 
@@ -51,11 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--seconds", type=float, default=5.0, help="spread over so long (5)")
     added.add_argument("--wait", type=float, default=0.0, help="seconds to wait until written (0)")
     added.add_argument("rows", metavar="FILE", help="csv of the eight columns, no header; or -")
-    added = configured("prune", _prune, "Remove old rotated logs that the agent has shipped.")
-    added.add_argument("--keep", type=int, required=True, help="rotated files that stay")
-    added.add_argument(
-        "shipped", nargs="+", metavar="COMMAND", help="-- and the agent's status command"
-    )
     added = command("dataset", _dataset, "Read a whole data set and say what is in it.")
     added.add_argument("dataset", type=Path, metavar="FILE")
     added.add_argument("-o", "--output", type=Path, help="write the answer here, as JSON")
@@ -119,14 +114,6 @@ def _inject(options: argparse.Namespace) -> int:
         if time.monotonic() > deadline:
             raise InjectionError(f"not written within {options.wait:g} s: {path}")
         time.sleep(0.05)
-    return 0
-
-
-def _prune(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = configuration.load(options.config)
-    log = states.load(config.state_directory).log
-    prune.prune(config.log, options.keep, log.inode if log else None, options.shipped)
     return 0
 
 
