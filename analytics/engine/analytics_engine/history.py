@@ -90,9 +90,9 @@ class History:
         self._sql.execute("DELETE FROM stray WHERE tick < ?", (before,))
 
     def _counted(self, second: int) -> set[Identity] | frozenset[Identity]:
-        if second == self._second:
-            return _identities(self._tail)
-        return self._identities(second)
+        if second < self._second:
+            return self._identities(second)
+        return _identities(self._tail) if second == self._second else frozenset()
 
     def _load_identities(self, second: int) -> frozenset[Identity]:
         return frozenset(_identities(self._load(second)))
