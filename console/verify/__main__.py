@@ -9,9 +9,13 @@ from typing import Any
 import botocore.session
 
 from console import alarms
+from console.stack import BUILD
 from console.verify import inbox, items, stages
 from console.verify.follow import NoAnswerError, follow
+from console.verify.ledger import Ledger
 from console.verify.run import Run
+
+LEDGER = Ledger(BUILD / "verify.json")
 
 
 def main() -> int:
@@ -34,6 +38,7 @@ def client(service: str) -> Any:
 
 def prepare(options: argparse.Namespace, run: Run) -> int:
     """Subscribe a queue, and note where each shard ends now."""
+    LEDGER.add(run)
     kinesis = client("kinesis")
     shards = kinesis.list_shards(StreamName=options.stream, ShardFilter={"Type": "AT_LATEST"})
     iterators = {
@@ -66,9 +71,11 @@ def watch(options: argparse.Namespace, run: Run) -> int:
 
 
 def clean(options: argparse.Namespace, run: Run) -> int:
-    """Remove what the run left: its items, the subscription and the queue."""
-    items.remove(client("dynamodb"), options.table, run)
-    inbox.remove(client("sqs"), client("sns"), options.topic, run)
+    """Remove what this run left, and what earlier ones did: items, subscription and queue."""
+    dynamodb, sqs, sns = client("dynamodb"), client("sqs"), client("sns")
+    for each in (run, *LEDGER.abandoned(run)):
+        inbox.remove(sqs, sns, options.topic, each)
+        LEDGER.settle(each, items.remove(dynamodb, options.table, each))
     return 0
 
 

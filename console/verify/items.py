@@ -20,7 +20,10 @@ def of_run(dynamodb: Any, table: str, run: Run) -> list[Item]:
     return [item for page in pages for item in page["Items"]]
 
 
-def remove(dynamodb: Any, table: str, run: Run) -> None:
-    for item in of_run(dynamodb, table, run):
+def remove(dynamodb: Any, table: str, run: Run) -> int:
+    """Remove them; returns how many there were."""
+    found = of_run(dynamodb, table, run)
+    for item in found:
         key = {name: item[name] for name in ("CustomerID", "OrderID")}
         dynamodb.delete_item(TableName=table, Key=key)
+    return len(found)

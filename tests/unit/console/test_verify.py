@@ -8,6 +8,7 @@ import pytest
 
 from console.verify import inbox, items
 from console.verify.follow import NoAnswerError, follow
+from console.verify.ledger import Ledger
 from console.verify.run import Run
 from console.verify.stages import History, Notification, Stream, Table
 
@@ -177,3 +178,26 @@ def test_the_notification_comes_to_a_queue_that_does_not_stay(region):
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
     assert not sqs.list_queues(QueueNamePrefix="surgewatch-verify").get("QueueUrls")
     inbox.remove(sqs, sns, topic, RUN)
+
+
+DAY = 24 * 3600 * 1000
+
+
+def test_a_run_is_forgotten_when_all_its_items_were_removed(tmp_path):
+    ledger = Ledger(tmp_path / "build" / "verify.json")
+    later = Run(RUN.number + DAY, 3)
+    ledger.add(RUN)
+    assert list(ledger.abandoned(later)) == [RUN]
+    ledger.settle(RUN, 0)
+    ledger.settle(RUN, 1)
+    assert list(ledger.abandoned(later)) == [Run(RUN.number, 2)]
+    ledger.settle(RUN, 2)
+    assert list(ledger.abandoned(later)) == []
+
+
+def test_a_run_that_may_go_on_elsewhere_is_left_alone(tmp_path):
+    ledger = Ledger(tmp_path / "verify.json")
+    ledger.add(RUN)
+    assert list(ledger.abandoned(Run(RUN.number + 60_000, 3))) == []
+    ledger.add(Run(RUN.number + 8 * DAY, 3))
+    assert list(ledger.abandoned(Run(RUN.number + 9 * DAY, 3))) == [Run(RUN.number + 8 * DAY, 3)]
