@@ -31,15 +31,15 @@ DEADLINE_SECONDS = 60
 STATE = Path("/var/lib/surgewatch/mariadb")
 
 
-def wait(answers: Callable[[], object], deadline: float) -> None:
-    """Call until it answers; the last error is raised when the deadline has passed."""
+def wait(name: str, answers: Callable[[], object], deadline: float) -> None:
+    """Call until it answers; when the deadline has passed, end the program with the last error."""
     while True:
         try:
             answers()
             return
-        except (BotoCoreError, ClientError, OSError):
+        except (BotoCoreError, ClientError, OSError) as error:
             if time.monotonic() > deadline:
-                raise
+                raise SystemExit(f"{name} does not answer: {error}") from error
             time.sleep(0.2)
 
 
@@ -61,7 +61,8 @@ def start() -> bool:
     Ansible leaves them alone, for the target is active all the same.
     """
     units = [f"surgewatch-{unit}.service" for unit in UNITS]
-    if subprocess.run(["systemctl", "is-active", "--quiet", *units]).returncode == 0:
+    states = subprocess.run(["systemctl", "is-active", *units], capture_output=True, text=True)
+    if set(states.stdout.split()) == {"active"}:
         return False
     subprocess.run(["systemctl", "start", *units], check=True)
     return True
@@ -74,9 +75,9 @@ def main() -> None:
     clients = {service: session.create_client(service, config=config) for service in SERVICES}
     deadline = time.monotonic() + DEADLINE_SECONDS
     for service, operation in SERVICES.items():
-        wait(getattr(clients[service], operation), deadline)
+        wait(service, getattr(clients[service], operation), deadline)
     database = (os.environ["DATABASE_HOST"], 3306)
-    wait(lambda: socket.create_connection(database, timeout=2).close(), deadline)
+    wait("the database", lambda: socket.create_connection(database, timeout=2).close(), deadline)
     secret = {
         "host": database[0],
         "port": database[1],
