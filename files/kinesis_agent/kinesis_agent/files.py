@@ -35,6 +35,12 @@ def live_name(name: str) -> str:
     return match["stem"] + (match["ext"] or "")
 
 
+def live_path(path: str) -> str:
+    """Return live_name of the last part of a path."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, live_name(name))
+
+
 class Source(Protocol):
     """Bytes that can be read at a place."""
 

@@ -1,8 +1,19 @@
 """Reads one file's content from its position on, and notices when the file is not the same."""
 
+import contextlib
+
 from kinesis_agent.checkpoint import Mark, Tracked
-from kinesis_agent.files import BROKEN, HEAD, WINDOW, Compressed, Id, Plain, file_id, open_source
-from kinesis_agent.frame import Framer
+from kinesis_agent.files import (
+    BROKEN,
+    HEAD,
+    WINDOW,
+    Compressed,
+    Id,
+    Plain,
+    file_id,
+    live_path,
+    open_source,
+)
 
 BLOCK = 64 * 1024
 # How long a record that only might go on waits for more, and an unterminated line of a file that
@@ -31,6 +42,8 @@ class Reader:
         self.gone = False
         self.tried: set[tuple[Id, int, int]] = set()
         self.oversize = False
+        # The file was seen to be truncated while it was open.
+        self.was_truncated = False
 
     @property
     def id(self) -> Id:
@@ -55,9 +68,12 @@ class Reader:
             return False
         try:
             status = source.stat()
-            if not self._is_same(source, status.st_size):
+            rotated = path != self.tracked.lane and live_path(path) == self.tracked.lane
+            if not self._is_same(source, rotated):
                 source.close()
                 return False
+            back = len(self.window)
+            short = self._is_short(source.read_at(self.offset - back, back))
         except BROKEN:
             source.close()
             return False
@@ -67,10 +83,12 @@ class Reader:
         self.tracked.device, self.tracked.inode = file_id(status)
         self.tracked.missing_since = 0
         self.gone = False
+        if source.compressed and not self.was_truncated:
+            # Its file may have been renamed, compressed and deleted, and the inode used again.
+            self.tracked.origin = -1
         self.grown = self.grown or status.st_mtime
         self.level_at = self.level_at or status.st_mtime
         self.seen = None
-        short = not source.compressed and status.st_size < self.offset
         if short or self.tracked.ignored:
             # A copy that was made before the last of it was read has nothing more.
             self.tracked.origin = self.tracked.origin or -1
@@ -81,17 +99,31 @@ class Reader:
             self.source = source
         return True
 
-    def _is_same(self, source: Plain | Compressed, size: int) -> bool:
+    def _is_same(self, source: Plain | Compressed, rotated: bool = False) -> bool:
+        """Whether the source holds this content, or the beginning of it if it may be a copy."""
+        known = self.tracked.head
         head = source.read_at(0, HEAD)
-        if head[: len(self.tracked.head)] != self.tracked.head:
+        if not head.startswith(known) and not (rotated and head and known.startswith(head)):
             return False
-        if not source.compressed and size < self.offset:
-            return bool(self.tracked.head) and (self.missing or self.tracked.origin != 0)
         window = source.read_at(self.offset - len(self.window), len(self.window))
-        if window != self.window:
-            return False
-        self.tracked.head = head
-        return True
+        if window == self.window:
+            self.tracked.head = max(known, head, key=len)
+            return True
+        may_be_copy = self.missing or self.tracked.origin != 0
+        return may_be_copy and bool(known) and self._is_short(window)
+
+    def _is_short(self, window: bytes) -> bool:
+        """Whether these bytes, read where the window should be, show a file that ends before."""
+        return len(window) < len(self.window) and self.window.startswith(window)
+
+    def is_intact(self) -> bool:
+        """Whether the file still holds what was read from it."""
+        if self.source is None:
+            return True
+        try:
+            return self._is_same(self.source)
+        except BROKEN:
+            return True
 
     def size(self) -> int:
         """Return how many bytes of content there are, as far as is known."""
@@ -148,14 +180,16 @@ class Reader:
         head = self.tracked.head
         if len(head) < HEAD:
             fresh = source.read_at(0, HEAD)
-            if fresh[: len(head)] != head:
+            if not fresh.startswith(head):
                 raise Replaced
             self.tracked.head = fresh
 
-    def take(self, framer: Framer, settled: bool) -> tuple[bytes, Mark] | None:
-        """Take whole records out of what was read, with the place where they end."""
-        length = framer.cut(self.pending, settled)
-        return self.take_bytes(length) if length else None
+    def knows_head(self) -> bool:
+        """Whether the content can be told from others, after another look at a short one."""
+        if self.source:
+            with contextlib.suppress(Replaced, *BROKEN):
+                self._check_head(self.source)
+        return bool(self.tracked.head)
 
     def take_bytes(self, length: int) -> tuple[bytes, Mark]:
         """Take the first bytes of what was read, as they are."""

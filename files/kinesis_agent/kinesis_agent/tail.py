@@ -5,6 +5,7 @@ or truncates a file, the rest of its content is looked for in the same directory
 log are read one after the other, oldest first, and logs in turn.
 """
 
+import contextlib
 import fnmatch
 import glob
 import logging
@@ -23,7 +24,7 @@ from kinesis_agent.files import (
     Id,
     Plain,
     file_id,
-    live_name,
+    live_path,
     open_source,
 )
 from kinesis_agent.frame import Framer
@@ -80,7 +81,7 @@ class Tailer:
         self._scanned = 0.0
         self._changes = 0
         self._lanes: deque[list[Reader]] = deque()
-        self._verified = False
+        self._restarted = True
 
     # --- What is there -------------------------------------------------------------------------
 
@@ -89,7 +90,11 @@ class Tailer:
         if self._directories_changed(wall):
             self._scan(wall)
         if self._waiting:
+            # A new file may be the copy of one that was truncated just now.
+            for reader in [each for each in self.readers if not each.is_intact()]:
+                self._replaced(reader, wall)
             self._sort_waiting(wall)
+        self._restarted = False
         lanes: dict[str, list[Reader]] = {}
         for reader in self.readers:
             lanes.setdefault(reader.tracked.lane, []).append(reader)
@@ -111,7 +116,11 @@ class Tailer:
         self._changes += 1
         paths = set(glob.glob(self._directory, recursive=True))
         paths |= {os.path.dirname(reader.tracked.path) for reader in self.readers}
-        self._directories = {path: _changed(path) for path in paths}
+        # What changed just now may change again within the same tick of the file system's clock.
+        recent = int((wall - 0.05) * 1e9)
+        self._directories = {
+            path: when if (when := _changed(path)) < recent else -2 for path in paths
+        }
         self._present = {}
         for path in sorted(paths):
             self._list(path)
@@ -207,7 +216,7 @@ class Tailer:
             if self._from_start and self._wanted(path) and not source.compressed:
                 end = 0
             window = source.read_at(max(0, end - WINDOW), min(end, WINDOW))
-            tracked = Tracked(path, self._lane(path), source.read_at(0, HEAD), Mark(end, window))
+            tracked = Tracked(path, live_path(path), source.read_at(0, HEAD), Mark(end, window))
         except BROKEN:
             source.close()
             return
@@ -254,12 +263,27 @@ class Tailer:
             if original and (len(head) == HEAD or not late):
                 source.close()
                 continue
-            tracked = Tracked(waiting.path, self._lane(waiting.path), head)
+            tracked = Tracked(waiting.path, live_path(waiting.path), head)
             tracked.device, tracked.inode = file
             reader = Reader(tracked)
             reader.source, reader.grown, reader.level_at = source, status.st_mtime, wall
-            self.readers.append(reader)
+            self._add(reader)
             del self._waiting[file]
+
+    def _add(self, reader: Reader) -> None:
+        """Put a new content where it belongs: last, or before what followed it in the same file."""
+        tracked = reader.tracked
+        if tracked.path != tracked.lane and not self._restarted:
+            with contextlib.suppress(OSError):
+                live = file_id(os.stat(tracked.lane))
+                for n, each in enumerate(self.readers):
+                    if each.id == live and each.source:
+                        # The file that it would have been renamed from is still there: a copy.
+                        tracked.origin = live[1]
+                        if not each.taken:
+                            self.readers.insert(n, reader)
+                            return
+        self.readers.append(reader)
 
     def _original(
         self, source: Plain | Compressed, file: Id, size: int, head: bytes
@@ -267,10 +291,8 @@ class Tailer:
         """Return the known content that a file, as far as it goes, is the same as."""
         for reader in self.readers:
             tracked = reader.tracked
-            if tracked.origin == file[1] or not tracked.head:
+            if tracked.origin == file[1] or not reader.knows_head():
                 continue
-            if len(head) > len(tracked.head) and reader.source:
-                tracked.head = reader.source.read_at(0, HEAD)
             shared = min(len(head), len(tracked.head))
             if head[:shared] != tracked.head[:shared] or len(head) > shared:
                 continue
@@ -317,12 +339,8 @@ class Tailer:
 
     def _rotated(self, path: str) -> bool:
         """Whether the name is what a rotator makes of one of the pattern."""
-        live = self._lane(path)
+        live = live_path(path)
         return live != path and self._wanted(live)
-
-    def _lane(self, path: str) -> str:
-        directory, name = os.path.split(path)
-        return os.path.join(directory, live_name(name))
 
     # --- What they hold ------------------------------------------------------------------------
 
@@ -337,31 +355,51 @@ class Tailer:
         return None
 
     def _next_of(self, lane: list[Reader], wall: float) -> Piece | None:
+        before: Reader | None = None
         for n, reader in enumerate(lane):
-            following = lane[n + 1 :]
-            while True:
+            more = True
+            while more:
                 try:
                     more = reader.fill(wall)
                 except Replaced:
                     self._replaced(reader, wall)
                     more = False
-                piece = self._take(reader, wall, not more, following)
+                piece = self._take(before, reader, wall, at_end=not more, following=lane[n + 1 :])
                 if piece:
                     return piece
-                if not more:
-                    break
+            before = reader if self._goes_on(reader, lane[n + 1 :]) else None
         return None
 
+    def _goes_on(self, reader: Reader, following: list[Reader]) -> bool:
+        """Whether the last line of a truncated file's copy goes on in the file itself."""
+        tracked = reader.tracked
+        if reader.missing or not reader.pending or tracked.size > reader.offset:
+            return False
+        if tracked.origin <= 0:
+            return False
+        if following:
+            after = following[0]
+            same = tracked.origin in (after.tracked.inode, after.tracked.origin)
+            return same and not after.taken
+        return (tracked.device, tracked.origin) in self._waiting
+
     def _replaced(self, reader: Reader, wall: float) -> None:
-        """Look for the rest of a content whose file was truncated or written anew."""
-        log.info("%s was truncated or replaced at %d", reader.tracked.path, reader.offset)
+        """Follow the file's new content apart, and look for the rest of the old one."""
+        tracked = reader.tracked
+        log.info("%s was truncated or replaced at %d", tracked.path, reader.offset)
+        fresh = Reader(Tracked(tracked.path, tracked.lane))
+        fresh.tracked.device, fresh.tracked.inode = reader.id
+        fresh.source, reader.source = reader.source, None
+        fresh.grown = fresh.level_at = wall
+        self.readers.append(fresh)
+        reader.was_truncated = True
         self._lose(reader, wall, replaced=True)
         self._scan(wall)
         if reader.missing:
             self._tell_loss(reader)
 
     def _tell_loss(self, reader: Reader) -> None:
-        lost = reader.tracked.size - reader.offset
+        lost = reader.tracked.size - reader.taken
         if lost > 0:
             self.lost_bytes += lost
             log.warning(
@@ -371,30 +409,54 @@ class Tailer:
             )
 
     def _take(
-        self, reader: Reader, wall: float, at_end: bool, following: list[Reader]
+        self,
+        before: Reader | None,
+        reader: Reader,
+        wall: float,
+        at_end: bool,
+        following: list[Reader],
     ) -> Piece | None:
+        """Take what is whole of what was read; before is the copy whose last line goes on here."""
         if not reader.pending:
             return None
-        start = reader.taken
+        data = (before.pending if before else b"") + reader.pending
         if not reader.oversize:
             settled = at_end and wall - reader.grown > SETTLE
-            taken = reader.take(self._framer, settled)
-            if taken:
-                return Piece(reader, taken[0], start, [(reader, taken[1])])
-        if reader.oversize or len(reader.pending) > self._longest:
-            return self._take_oversize(reader, start)
-        over = following or reader.gone or reader.missing or not self._wanted(reader.tracked.path)
-        if at_end and over and wall - reader.grown > GRACE:
-            data, mark = reader.take_bytes(len(reader.pending))
-            return Piece(reader, data, start, [(reader, mark)])
-        return None
+            length = self._framer.cut(data, settled)
+            if length:
+                return _piece(before, reader, length)
+        if reader.oversize or len(data) > self._longest:
+            end = data.find(b"\n") + 1
+            piece = _piece(before, reader, end or len(data), oversize=True)
+            reader.oversize = not end
+            if not end:
+                piece.marks = []
+            return piece
+        over = following or reader.gone or not self._wanted(reader.tracked.path)
+        if not (at_end and over and wall - reader.grown > GRACE) or reader.missing:
+            return None
+        if self._goes_on(reader, following):
+            return None
+        piece = _piece(before, reader, len(data))
+        if reader.tracked.size > reader.offset:
+            # The copy was made before the line was whole, and the rest of it is gone.
+            self.lost_bytes += len(data)
+            log.warning("a torn line of %d bytes ends %s", len(data), reader.tracked.path)
+            piece.data = b""
+        return piece
 
-    def _take_oversize(self, reader: Reader, start: int) -> Piece:
-        """Hand out a part of a line that is too long; its last part has the mark."""
-        end = reader.pending.find(b"\n") + 1
-        data, mark = reader.take_bytes(end or len(reader.pending))
-        reader.oversize = not end
-        return Piece(reader, data, start, [(reader, mark)] if end else [], oversize=True)
+
+def _piece(before: Reader | None, reader: Reader, length: int, oversize: bool = False) -> Piece:
+    """Take so many bytes, the first of them from before."""
+    parts, marks, start = [], [], reader.taken
+    for each in (before, reader):
+        if each and each.pending and length:
+            start = start if parts else each.taken
+            data, mark = each.take_bytes(min(length, len(each.pending)))
+            parts.append(data)
+            marks.append((each, mark))
+            length -= len(data)
+    return Piece(reader, b"".join(parts), start, marks, oversize)
 
 
 def _changed(path: str) -> int:
