@@ -1,24 +1,35 @@
 """The command `analytics-engine`."""
 
 import argparse
+import gc
 import logging
 import sys
 from pathlib import Path
 
 import msgspec
+import yaml
 
-from analytics_engine import config, status
+from analytics_engine import config, rule_tests, status
+from analytics_engine.backtest import backtest
+from analytics_engine.engine import Counts
 from analytics_engine.inputs import InputError, Inputs, load
+from analytics_engine.report import table
 from analytics_engine.store import StoreError
 
 OK, WRONG = 0, 1
-RULES = Path("analytics/rules.yml")
+RULES = next(
+    (path for path in (Path(__file__).parents[2] / "rules.yml",) if path.exists()),
+    Path("/etc/surgewatch/analytics/rules.yml"),
+)
+"""The project's own, or the host's."""
 REFERENCES_HELP = "CSV files of reference data (default: `reference` beside the rules)"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse, do, exit."""
     options = _parser().parse_args(arguments)
+    # Order lines make objects by the hundred thousand and no cycles: look for these seldom.
+    gc.set_threshold(100_000, 50, 100)
     try:
         sys.exit(options.do(options))
     except (config.ConfigError, InputError, StoreError, OSError) as error:
@@ -48,13 +59,82 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(do=_rules_check)
     check.add_argument("file", nargs="?", type=Path, default=RULES, metavar="FILE")
     check.add_argument("--references", type=Path, metavar="FOLDER", help=REFERENCES_HELP)
+    show = rules.add_parser("show", help="print a rule, with what it does not say itself")
+    show.set_defaults(do=_rules_show)
+    show.add_argument("name", metavar="NAME")
+    show.add_argument("--sql", action="store_true", help="as Flink SQL")
+    show.add_argument("--rules", type=Path, default=RULES, metavar="FILE")
+    show.add_argument("--references", type=Path, metavar="FOLDER", help=REFERENCES_HELP)
+    test = rules.add_parser("test", help="run tests of rules: these lines, these alarms")
+    test.set_defaults(do=_rules_test)
+    test.add_argument("file", type=Path, metavar="FILE")
+    backtest = commands.add_parser("backtest", help="what rules would have said of recorded lines")
+    backtest.set_defaults(do=_backtest)
+    backtest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="order logs")
+    backtest.add_argument("--rules", type=Path, default=RULES, metavar="FILE")
+    backtest.add_argument("--references", type=Path, metavar="FOLDER", help=REFERENCES_HELP)
+    backtest.add_argument(
+        "--as", dest="form", choices=["table", "json"], default="table", help="how to print it"
+    )
     return parser
+
+
+def _backtest(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    rules, references = load(options.rules, options.references)
+    counts = Counts()
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        size = sum(file.stat().st_size for file in options.files)
+        task = bar.add_task("reading", total=size)
+        alarms = backtest(
+            options.files,
+            rules,
+            references,
+            counts,
+            lambda read: bar.update(task, completed=read),
+        )
+        if options.form == "json":
+            for alarm in alarms:
+                print(msgspec.json.encode(alarm).decode())
+        else:
+            made = table(alarms)
+    if options.form == "table":
+        Console().print(made)
+    console.print(
+        f"{counts.lines_counted} lines counted, {counts.repeated} repeated, {counts.late} late, "
+        f"{counts.unreadable} unreadable, {counts.alarms} alarms"
+    )
+    return OK
 
 
 def _rules_check(options: argparse.Namespace) -> int:
     rules, _ = load(options.file, options.references)
     print(f"{options.file}: {len(rules)} rules")
     return OK
+
+
+def _rules_show(options: argparse.Namespace) -> int:
+    rules, _references = load(options.rules, options.references)
+    found = next((rule for rule in rules if rule.name == options.name), None)
+    if found is None:
+        names = ", ".join(rule.name for rule in rules)
+        print(f"no rule {options.name!r}; there are {names}", file=sys.stderr)
+        return WRONG
+    print(yaml.safe_dump(msgspec.to_builtins(found), sort_keys=False), end="")
+    return OK
+
+
+def _rules_test(options: argparse.Namespace) -> int:
+    failed = 0
+    for case, wrong in rule_tests.run(options.file):
+        print(f"{'FAILED' if wrong else 'passed'}: {case.rule}: {case.name}")
+        for line in wrong:
+            print(f"    {line}")
+        failed += bool(wrong)
+    return WRONG if failed else OK
 
 
 def _run(options: argparse.Namespace) -> int:

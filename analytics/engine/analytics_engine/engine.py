@@ -34,6 +34,8 @@ from analytics_engine.rules import Rule, always
 from analytics_engine.tracker import State, Tracker
 
 TEST_INVOICE = "V"
+_TICKS = 1000 / TICK_MS
+_LATENESS, _AHEAD = LATENESS_MS / TICK_MS, AHEAD_MS / TICK_MS
 
 
 class Record(Protocol):
@@ -118,15 +120,26 @@ class Engine:
 
     def read(self, name: str, sequence: str, records: Sequence[Record]) -> None:
         """Take in a batch; `sequence` is its last record's."""
+        arrivals = [record.arrival for record in records]
+        self.take(name, sequence, arrivals, self._decode_all(records))
+
+    def take(
+        self, name: str, sequence: str, arrivals: Sequence[float], lines: Sequence[Any]
+    ) -> None:
+        """Take in a batch of lines (None for a record that was none), and when they arrived."""
         shard, counts = self.shards[name], self.counts
-        counts.records_read += len(records)
+        counts.records_read += len(lines)
         ticks, on_time, decided = self._ticks, self._on_time, self.decided
-        arrival = shard.arrival_ms / 1000
-        late, ahead = _bounds(arrival, decided)
-        for record, line in zip(records, self._decode_all(records), strict=True):
-            if record.arrival > arrival:
-                arrival = record.arrival
-                late, ahead = _bounds(arrival, decided)
+        latest = shard.arrival_ms / 1000
+        # Of lines that arrived at `latest`, those that ask for these ticks count there.
+        low = ahead = 0.0
+        for arrival, line in zip(arrivals, lines, strict=True):
+            if arrival > latest or not ahead:
+                latest = max(arrival, latest)
+                low = latest * _TICKS - _LATENESS
+                if low <= decided:
+                    low = decided + 1
+                ahead = latest * _TICKS + _AHEAD
             if line is None:
                 continue
             tick = ticks.get(line.EventTime[:21])
@@ -136,14 +149,14 @@ class Engine:
                 except (ValueError, OverflowError):
                     counts.unreadable += 1
                     continue
-            if late <= tick <= ahead:
+            if low <= tick <= ahead:
                 if tick in on_time:
                     on_time[tick].append(line)
                 else:
                     on_time[tick] = [line]
             else:
-                self._stray(line, tick, round(arrival * 1000))
-        shard.batch(sequence, round(arrival * 1000))
+                self._stray(line, tick, round(latest * 1000))
+        shard.batch(sequence, round(latest * 1000))
 
     def idle(self, name: str, request_ms: int) -> None:
         """A request made then found a shard read to its end."""
@@ -183,6 +196,19 @@ class Engine:
         self.counts.alarms += len(alarms)
         return alarms
 
+    def finish(self) -> list[Alarm]:
+        """Let time go on without lines until what is open has closed: there are no more.
+
+        A rule that waits for silence stays where it is: that nothing follows is no silence.
+        """
+        newest = max([*self._on_time, *self._strays], default=self.decided)
+        alarms = self.advance(newest)
+        for tracker in self._trackers.values():
+            if tracker.rule.comparison != "below":
+                alarms += tracker.advance([], newest + tracker.rule.window + tracker.rule.quiet)
+        alarms.sort(key=lambda alarm: alarm.event_time)
+        return alarms
+
     def snapshot(self) -> Snapshot:
         """What to save, together with the history."""
         for shard in self.shards.values():
@@ -211,7 +237,8 @@ class Engine:
         keys = {references[name].key for rule in rules for name in rule.references}
         columns = sorted(always(self.rules) | keys)
         self._columns = [(column, attrgetter(column)) for column in columns]
-        self._decode = msgspec.json.Decoder(line_type(columns)).decode
+        self.line = line_type(columns)
+        self._decode = msgspec.json.Decoder(self.line).decode
         old = self._trackers
         self._trackers = {
             rule.name: old[rule.name]
@@ -314,12 +341,6 @@ class Engine:
             else:
                 self.counts.repeated += 1
         return lines, firsts
-
-
-def _bounds(arrival: float, decided: int) -> tuple[float, float]:
-    """The ticks that lines of an arrival may ask for and count there: at least, at most."""
-    late = arrival * (1000 / TICK_MS) - LATENESS_MS / TICK_MS
-    return max(late, decided + 1), arrival * (1000 / TICK_MS) + AHEAD_MS / TICK_MS
 
 
 def _same(old: References, new: References, name: str) -> bool:

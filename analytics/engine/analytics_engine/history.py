@@ -6,7 +6,7 @@ transaction and so is always as old as the checkpoint.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import lru_cache
 
 import msgspec
@@ -57,14 +57,17 @@ class History:
             row = (self._second, self._encode(self._tail))
             self._sql.execute("INSERT OR REPLACE INTO history VALUES (?, ?)", row)
 
-    def read(self, first: int, last: int) -> Iterator[Bucket]:
-        """The buckets of a range of ticks, both ends included."""
+    def read(
+        self, first: int, last: int, seconds: Container[int] | None = None
+    ) -> Iterator[Bucket]:
+        """The buckets of a range of ticks, both ends included, or at least of the seconds given."""
         rows = self._sql.execute(
             "SELECT second FROM history WHERE second BETWEEN ? AND ? AND second <> ? ORDER BY 1",
             (first // SECOND, last // SECOND, self._second),
         ).fetchall()
         for (second,) in rows:
-            yield from (b for b in self._load(second) if first <= b.tick <= last)
+            if seconds is None or second in seconds:
+                yield from (b for b in self._load(second) if first <= b.tick <= last)
         yield from (b for b in self._tail if first <= b.tick <= last)
 
     def stray(self, identity: Identity, first: int, tick: int) -> bool:

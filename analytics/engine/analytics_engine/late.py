@@ -7,7 +7,7 @@ have all come, but no longer than `clock.CAP`.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from analytics_engine.history import History
@@ -34,7 +34,9 @@ class Past:
                         kept.columns[name] = [same.setdefault(value, value) for value in values]
                     self._late.setdefault(first, []).append(kept)
 
-    def read(self, first: int, last: int) -> Iterator[Bucket]:
+    def read(
+        self, first: int, last: int, _seconds: Container[int] | None = None
+    ) -> Iterator[Bucket]:
         """The buckets of a range of ticks, one a tick at most."""
         late = deque(sorted(tick for tick in self._late if first <= tick <= last))
         for bucket in self._read((first, last)):

@@ -1,7 +1,7 @@
 """One rule over the order lines: its window, its groups' incidents, and what it says."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
@@ -92,9 +92,7 @@ class Tracker:
             self._step(bucket.tick, bucket, alarms)
         self._pass(until, alarms)
         self.decided = until
-        for incident in self.open.values():
-            while incident.last_hot >= incident.topped + TOP_EVERY:
-                self._count_top(incident, incident.topped + TOP_EVERY)
+        self._keep_tops()
         return alarms
 
     def forget(self, before: int) -> None:
@@ -165,8 +163,8 @@ class Tracker:
         self.window.pin(group.name, tick)
         value, lines = self.window.value(group), group.lines
         incident = Incident(group.name, tick, tick, value, tick, lines, lines, lines)
-        incident.topped = tick - self.rule.window
-        self._count_top(incident, tick)
+        seconds = self.window.seconds(group) if self.rule.group_by is not None else None
+        self._count_tops([incident], tick - self.rule.window, tick, seconds)
         self.open[group.name] = incident
         return self._alarm("OPEN", tick, group, incident)
 
@@ -275,7 +273,8 @@ class Tracker:
         self, tick: int, group: Group, incident: Incident, reason: str | None = None
     ) -> Alarm:
         incident.closed = tick
-        self._count_top(incident, incident.last_hot)
+        self._keep_tops()
+        self._count_tops([incident], incident.topped, incident.last_hot)
         alarm = self._alarm("CLOSE", tick, group, incident, reason)
         del self.open[group.name]
         self.window.unpin(group.name)
@@ -285,31 +284,52 @@ class Tracker:
         incident.top, incident.late = {}, None
         return alarm
 
-    def _count_top(self, incident: Incident, until: int) -> None:
-        """Count the lines since last time into the incident's top; at first those of the window."""
-        rule, scope = self.rule, incident.scope
-        after = incident.opened - rule.window
-        counters = {column: Counter[str]() for column in TOP_COLUMNS}
-        for bucket in self.history.read(incident.topped + 1, until):
+    def _keep_tops(self) -> None:
+        """Bring the tops of open incidents up to date, in one go for those that are due at once."""
+        due: dict[Span, list[Incident]] = {}
+        for incident in self.open.values():
+            until = incident.topped - incident.topped % TOP_EVERY + TOP_EVERY
+            while incident.last_hot >= until:
+                due.setdefault((incident.topped, until), []).append(incident)
+                until += TOP_EVERY
+        for (topped, until), incidents in sorted(due.items(), key=lambda item: item[0]):
+            self._count_tops(incidents, max(topped, until - TOP_EVERY), until)
+
+    def _count_tops(
+        self,
+        incidents: Sequence[Incident],
+        after: int,
+        until: int,
+        seconds: Container[int] | None = None,
+    ) -> None:
+        """Count the lines of some ticks into tops; none from before an incident's window."""
+        rule = self.rule
+        counters = {i.scope: {name: Counter[str]() for name in TOP_COLUMNS} for i in incidents}
+        oldest = {i.scope: i.opened - rule.window for i in incidents}
+        for bucket in self.history.read(after + 1, until, seconds):
             if bucket.test != rule.test:
                 continue
-            columns = bucket.columns
-            rows: Iterable[int] = range(len(bucket))
-            if bucket.firsts is not None:
-                rows = [row for row in rows if bucket.firsts[row] > after]
-            if rule.where is not None:
-                chosen = matching(rule.where, columns)
-                rows = [row for row in rows if chosen[row]]
-            if (names := self.window.names(columns)) is not None:
-                rows = [row for row in rows if names[row] == scope]
-            for column, counter in counters.items():
-                values = columns[column]
-                counter.update([values[row] for row in rows])
-        incident.top = {
-            column: merge(incident.top.get(column, {}), counter)
-            for column, counter in counters.items()
-        }
-        incident.topped = until
+            columns, firsts = bucket.columns, bucket.firsts
+            rows: dict[str, list[int]] = {scope: [] for scope in counters}
+            if (names := self.window.names(columns)) is None:
+                rows[""] = list(range(len(bucket)))
+            else:
+                for row, name in enumerate(names):
+                    if name in rows:
+                        rows[name].append(row)
+            chosen = matching(rule.where, columns) if rule.where is not None else None
+            for scope, some in rows.items():
+                if chosen is not None:
+                    some = [row for row in some if chosen[row]]
+                if firsts is not None:
+                    some = [row for row in some if firsts[row] > oldest[scope]]
+                for column, counter in counters[scope].items():
+                    values = columns[column]
+                    counter.update([values[row] for row in some])
+        for incident in incidents:
+            for column, counter in counters[incident.scope].items():
+                incident.top[column] = merge(incident.top.get(column, {}), counter)
+            incident.topped = until
 
     def _alarm(
         self, kind: Kind, tick: int, group: Group, incident: Incident, reason: str | None = None

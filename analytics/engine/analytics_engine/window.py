@@ -4,7 +4,7 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 
-from analytics_engine.line import Bucket
+from analytics_engine.line import SECOND, Bucket
 from analytics_engine.reference import UNKNOWN, References, translate
 from analytics_engine.rules import RUN, Rule, RuleError, Where
 
@@ -54,6 +54,16 @@ class Window:
         """The next tick at which something leaves."""
         ticks = [queue[0][0] for queue in (self._on_time, self._late) if queue]
         return min(ticks, default=None)
+
+    def seconds(self, group: Group) -> set[int]:
+        """The seconds at which the lines of a group that are in the window entered."""
+        window = self.rule.window
+        on_time = {
+            (leaving - window) // SECOND
+            for leaving, entries in self._on_time
+            if any(entry[0] is group for entry in entries)
+        }
+        return on_time | {tick // SECOND for _, tick, _ in self._late}
 
     def leave(self, tick: int) -> list[Group]:
         """Take out what no longer counts at a tick; return the groups that may be hot by that."""
