@@ -13,9 +13,12 @@ def command_on(stack: Stack, host: str, command: Sequence[str]) -> list[str]:
     address = variables.get("ansible_host", host)
     match variables.get("ansible_connection", "ssh").rsplit(".", 1)[-1]:
         case "podman":
-            return [variables.get("ansible_podman_executable", "podman"), "exec", address, *command]
+            podman = variables.get("ansible_podman_executable", "podman")
+            return [podman, "exec", "--interactive", address, *command]
         case "ssh":
             user = variables.get("ansible_user")
             return ["ssh", f"{user}@{address}" if user else address, shlex.join(["sudo", *command])]
+        case "local":
+            return list(command)
         case other:
             raise ConsoleError(f"{host}: its logs cannot be read over the connection {other}")

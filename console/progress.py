@@ -11,7 +11,7 @@ import yaml
 from console.playbook import End, Event, Play, Result, Task, Text
 from console.terminal import clock, err
 
-SLOW_SECONDS = 3
+SLOW_SECONDS = 5
 NOISE = {
     "action",
     "ansible_loop_var",

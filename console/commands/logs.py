@@ -10,6 +10,8 @@ from console.hosts import command_on
 from console.terminal import err, out
 
 USES_STACK = True
+# A process on a host does not end with the client that started it, unless it looks.
+UNTIL_STDIN_ENDS = ["sh", "-c", '"$@" & cat >/dev/null; kill $!', "sh"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,18 +42,20 @@ def journal_command(unit: str | None, follow: bool) -> list[str]:
     units = [f"surgewatch-{unit}", unit] if unit else ["surgewatch-*", "mariadb", "nginx"]
     command = ["journalctl", "--utc", "--output=short-iso", "--no-pager", "--quiet", "--lines=200"]
     command += [f"--unit={name}" for name in units]
-    return [*command, "--follow"] if follow else command
+    return [*UNTIL_STDIN_ENDS, *command, "--follow"] if follow else command
 
 
 def _read(command: list[str]) -> tuple[list[str], int]:
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace")
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
+    )
     return done.stdout.splitlines(), done.returncode
 
 
 def _follow(commands: dict[str, list[str]]) -> int:
     """The hosts' processes write to the terminal themselves, a line at a time, until Ctrl-C."""
     err.print("Ctrl-C ends it.", style="dim")
-    followers = [subprocess.Popen(command) for command in commands.values()]
+    followers = [subprocess.Popen(command, stdin=subprocess.PIPE) for command in commands.values()]
     try:
         return max(follower.wait() for follower in followers)
     finally:

@@ -38,7 +38,13 @@ def test_variables_are_rendered_as_a_play_sees_them(stack):
 
 def test_a_host_is_reached_as_ansible_reaches_it(stack):
     command = ["journalctl", "--unit=a b"]
-    assert hosts.command_on(stack, "web-1", command) == ["/x/podman", "exec", "web-1", *command]
+    assert hosts.command_on(stack, "web-1", command) == [
+        "/x/podman",
+        "exec",
+        "--interactive",
+        "web-1",
+        *command,
+    ]
     assert hosts.command_on(stack, "web-2", command) == [
         "ssh",
         "admin@192.0.2.7",
