@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from analytics_engine import config, rule_tests, status
+from analytics_engine import config, rule_tests, sql, status
 from analytics_engine.backtest import backtest
 from analytics_engine.engine import Counts
 from analytics_engine.inputs import InputError, Inputs, load
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     gc.set_threshold(100_000, 50, 100)
     try:
         sys.exit(options.do(options))
-    except (config.ConfigError, InputError, StoreError, OSError) as error:
+    except (config.ConfigError, InputError, StoreError, sql.NotForFlink, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(WRONG)
 
@@ -117,12 +117,15 @@ def _rules_check(options: argparse.Namespace) -> int:
 
 
 def _rules_show(options: argparse.Namespace) -> int:
-    rules, _references = load(options.rules, options.references)
+    rules, references = load(options.rules, options.references)
     found = next((rule for rule in rules if rule.name == options.name), None)
     if found is None:
         names = ", ".join(rule.name for rule in rules)
         print(f"no rule {options.name!r}; there are {names}", file=sys.stderr)
         return WRONG
+    if options.sql:
+        print(f"{sql.views(found, references)}\n{sql.insert(found, references)};")
+        return OK
     print(yaml.safe_dump(msgspec.to_builtins(found), sort_keys=False), end="")
     return OK
 

@@ -47,8 +47,8 @@ class Window:
         self._late: list[tuple[int, int, list[Entry]]] = []
         self._keep = rule.comparison == "below"
         self._falls_only = rule.comparison == "at_least" and rule.measure in ("lines", "invoices")
-        self._key, self._translation = _grouping(rule, references)
-        self._thresholds = _thresholds(rule, references)
+        self._key, self._translation = translation(rule, references)
+        self._thresholds = thresholds(rule, references)
 
     def next_leave(self) -> int | None:
         """The next tick at which something leaves."""
@@ -251,14 +251,16 @@ def _revenue(
     return sums
 
 
-def _grouping(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
+def translation(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
+    """The column that a rule groups by, and what its values are translated to, if they are."""
     if rule.group_by is None or "." not in rule.group_by:
         return rule.group_by, None
     name, _, column = rule.group_by.partition(".")
     return references[name].key, references[name].groups(column)
 
 
-def _thresholds(rule: Rule, references: References) -> dict[str, float]:
+def thresholds(rule: Rule, references: References) -> dict[str, float]:
+    """Thresholds by group, UNKNOWN for those not named."""
     if not isinstance(rule.threshold, str):
         return {UNKNOWN: rule.threshold}
     name, _, column = rule.threshold.partition(".")
@@ -273,7 +275,7 @@ def check(rules: Iterable[Rule], references: References) -> None:
         missing = rule.references - references.keys()
         errors += [f"{rule.name}: no reference data {name!r}" for name in sorted(missing)]
         if not missing:
-            _grouping(rule, references)
-            _thresholds(rule, references)
+            translation(rule, references)
+            thresholds(rule, references)
     if errors:
         raise RuleError(errors)

@@ -1,0 +1,38 @@
+-- The order stream in, the alarm stream out.
+CREATE TABLE order_lines (
+  InvoiceNo STRING, LineNo STRING, StockCode STRING, Country STRING, ClientIP STRING,
+  EventTime STRING,
+  event_time AS TO_TIMESTAMP(EventTime, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''),
+  WATERMARK FOR event_time AS event_time - INTERVAL '0.5' SECOND
+) WITH (
+  'connector' = 'kinesis', 'stream.arn' = '${orders_arn}', 'aws.region' = '${region}',
+  'format' = 'json', 'source.init.position' = 'TRIM_HORIZON',
+  'source.shard.discovery.interval' = '3 s'
+  ${source_options}
+);
+
+-- Only a later event lets time go on: without orders this does, a second behind the clock. Its
+-- rows have no LineNo, by which the rules leave them out.
+CREATE TABLE heartbeat (
+  number BIGINT,
+  event_time AS CAST(CURRENT_TIMESTAMP AS TIMESTAMP(3)) - INTERVAL '1' SECOND,
+  WATERMARK FOR event_time AS event_time
+) WITH ('connector' = 'datagen', 'rows-per-second' = '10', 'fields.number.kind' = 'sequence',
+  'fields.number.start' = '1', 'fields.number.end' = '9000000000000000000');
+
+CREATE TEMPORARY VIEW orders AS
+SELECT InvoiceNo, LineNo, Country, ClientIP, event_time FROM order_lines
+UNION ALL
+SELECT CAST(number AS STRING), CASE WHEN number < 0 THEN 'never' ELSE '' END, '', '', event_time
+FROM heartbeat;
+
+CREATE TABLE alarms (
+  incident_id STRING, rule STRING, `scope` STRING, kind STRING, sequence INT, event_time STRING,
+  opened_at STRING, order_count BIGINT, `value` BIGINT, unit STRING, threshold BIGINT,
+  window_seconds INT, severity STRING, late BOOLEAN, test BOOLEAN, peak BIGINT, total BIGINT,
+  duration_seconds DOUBLE
+) PARTITIONED BY (incident_id) WITH (
+  'connector' = 'kinesis', 'stream.arn' = '${alarms_arn}', 'aws.region' = '${region}',
+  'format' = 'json', 'sink.flush-buffer.timeout' = '100', 'sink.fail-on-error' = 'true'
+  ${sink_options}
+);
