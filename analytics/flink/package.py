@@ -1,4 +1,4 @@
-"""Packs main.py, the SQL of the rules and the Kinesis connector as Flink's managed service takes it.
+"""Packs main.py, the rules' SQL and the Kinesis connector as Flink's managed service takes it.
 
 The same input gives the same bytes. The connector is fetched by its Maven coordinates; where the
 Maven repository at hand does not have it, give the file.

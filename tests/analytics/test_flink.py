@@ -27,8 +27,18 @@ RULES = """
 rules:
   - {name: order_surge, threshold: 30}
   - {name: quick, threshold: 8, window_seconds: 1, quiet_seconds: 3, reminder_seconds: 2}
-  - {name: by_address, threshold: 6, window_seconds: 4, quiet_seconds: 10, reminder_seconds: 7, group_by: ClientIP}
-  - {name: by_market, measure: invoices, threshold: t.least, group_by: t.market, window_seconds: 5, quiet_seconds: 100}
+  - name: by_address
+    group_by: ClientIP
+    threshold: 6
+    window_seconds: 4
+    quiet_seconds: 10
+    reminder_seconds: 7
+  - name: by_market
+    measure: invoices
+    group_by: t.market
+    threshold: t.least
+    window_seconds: 5
+    quiet_seconds: 100
 """
 MARKETS = "Country,market,least\nFrance,west,3\nunknown,unknown,2\n"
 
@@ -96,7 +106,7 @@ def orders(seeds: range) -> list[dict[str, str]]:
 
 def key(alarm: dict) -> tuple:
     names = ("incident_id", "sequence", "kind", "event_time", "opened_at", "order_count", "value")
-    return tuple(alarm[name] for name in names) + (alarm["threshold"], alarm["scope"])
+    return tuple(alarm[name] for name in (*names, "threshold", "scope"))
 
 
 def test_same_alarms(flink: Path, inputs: Path) -> None:
@@ -124,5 +134,5 @@ def test_same_alarms(flink: Path, inputs: Path) -> None:
     rules, references = load(inputs / "rules.yml")
     alarms = backtest([inputs / "orders.log"], rules, references, Counts())
     wanted = {key(msgspec.to_builtins(alarm)) for alarm in alarms}
-    assert {rule for rule in ("OPEN", "REMINDER", "CLOSE")} <= {one[2] for one in wanted}
+    assert {"OPEN", "REMINDER", "CLOSE"} <= {one[2] for one in wanted}
     assert found == wanted

@@ -80,8 +80,8 @@ _INSERT = Template(
     """\
 INSERT INTO alarms
 SELECT SUBSTRING(SHA256('$name|' || group_value || '|' || $opened), 1, 32), '$name',
-       group_value, kind, CAST(sequence AS INT), $tick, $opened, order_count, amount, '$unit', $threshold,
-       $window, '$severity', FALSE, $test, peak, CAST(NULL AS BIGINT),
+       group_value, kind, CAST(sequence AS INT), $tick, $opened, order_count, amount, '$unit',
+       $threshold, $window, '$severity', FALSE, $test, peak, CAST(NULL AS BIGINT),
        CASE kind WHEN 'CLOSE' THEN $duration END
 FROM ${name}_alarms"""
 )

@@ -1,0 +1,87 @@
+"""Groups: measures, limits, tops; and that a restart in the middle changes none of them."""
+
+from analytics_engine.engine import Engine
+from analytics_engine.rules import Rule, Where
+from analytics_engine.top import LIMIT, merge, shown
+
+from tests.unit.analytics.conftest import Driven, puts
+
+
+def scopes(driven: Driven) -> list[tuple[str, str, float]]:
+    return [(alarm.kind, alarm.scope, alarm.value) for alarm in driven.alarms]
+
+
+def test_groups_beyond_the_limit_are_counted_together(surge: Rule) -> None:
+    rule = Rule("r", 3, group_by="ClientIP", max_groups=2)
+    driven = Driven([rule])
+    for number, address in enumerate("abcd"):
+        driven.put(puts([1_000 * number + n for n in range(2)], address, ClientIP=address))
+    driven.idle(10_000)
+    assert scopes(driven) == [("OPEN", "other", 4)]
+
+
+def test_who_gets_the_last_place_does_not_depend_on_the_order() -> None:
+    found = []
+    for order in ("abc", "cba"):
+        driven = Driven([Rule("r", 2, group_by="ClientIP", max_groups=2)])
+        lines = [line for address in order for line in puts([0, 0], address, ClientIP=address)]
+        driven.put(lines)
+        driven.idle(5_000)
+        found.append(sorted(scopes(driven)))
+    assert found[0] == found[1] == [("OPEN", name, 2) for name in ("a", "b", "other")]
+
+
+def test_a_crowded_window_comes_back_as_it_was() -> None:
+    rule = Rule("r", 3, group_by="ClientIP", max_groups=2, window_seconds=10)
+    plain, restarted = Driven([rule]), Driven([rule])
+    for driven in (plain, restarted):
+        for second, address in enumerate("abcabcadcbd"):
+            driven.put(puts([1_000 * second], f"{second}", ClientIP=address))
+            driven.idle(1_000 * second + 900)
+            if driven is restarted:
+                driven.store.save(driven.engine)
+                driven.engine = Engine(driven.store.history, driven.store.load())
+        driven.idle(100_000)
+    assert restarted.alarms == plain.alarms
+    assert {alarm.scope for alarm in plain.alarms} >= {"other"}
+
+
+def test_revenue_comes_and_goes_without_drift() -> None:
+    driven = Driven([Rule("r", 30.3, measure="revenue", window_seconds=1)])
+    driven.put(puts([0] * 3, Quantity="1", UnitPrice="10.10"))
+    driven.put(puts([5_000], "X", Quantity="many", UnitPrice="10.10"))
+    driven.idle(100_000)
+    opened, closed = driven.alarms
+    assert (opened.value, opened.unit, opened.order_count) == (30.3, "GBP", 3)
+    assert closed.value == 0
+
+
+def test_share_needs_its_minimum_traffic() -> None:
+    where = Where("InvoiceNo", starts_with="C")
+    driven = Driven([Rule("r", 0.5, measure="share", where=where, minimum_lines=4)])
+    driven.put(puts([0] * 2, "C1") + puts([10_000] * 2, "I"))
+    driven.idle(200_000)
+    assert [(a.kind, a.value, a.order_count) for a in driven.alarms] == [
+        ("OPEN", 0.5, 4),
+        ("CLOSE", 0.0, 0),
+    ]
+
+
+def test_tops_are_of_the_incident() -> None:
+    driven = Driven([Rule("r", 30)])
+    driven.put(puts([0] * 20, "A", Country="EIRE") + puts([0] * 9, "B"))
+    driven.put(puts([20_000] * 25, "C", Country="Spain"))  # the first have left
+    driven.put(puts([21_000] * 8, "D"))
+    driven.idle(300_000)
+    opened, closed = driven.alarms
+    assert opened.top["Country"] == closed.top["Country"] == [("Spain", 25), ("France", 8)]
+
+
+def test_tops_are_exact_until_the_limit_and_bounded_beyond() -> None:
+    many = {f"v{number:04}": 1 for number in range(LIMIT - 1)}
+    exact = merge(many, {"w": 5})
+    assert len(exact) == LIMIT
+    assert shown(exact)[:2] == [("w", 5), ("v0000", 1)]
+    over = merge(exact, {"x": 3, "y": 1})
+    assert len(over) <= LIMIT
+    assert [value for value, _ in shown(over)][:2] == ["w", "x"]

@@ -1,0 +1,75 @@
+"""Rules files: what is wrong is named by line and key; the shipped rules say what they should."""
+
+from pathlib import Path
+
+import pytest
+from analytics_engine import rule_tests
+from analytics_engine.inputs import load
+from analytics_engine.reference import BadReference, Reference
+from analytics_engine.rules import RuleError, parse
+from analytics_engine.window import check
+
+ROOT = Path(__file__).parents[3] / "analytics"
+
+WRONG = [
+    ("rules: [", "r:1: "),
+    ("a: 1", "r:1: rules: expected a list of rules"),
+    ("rules:\n- name: a\n  threshold: 1\n  colour: red", "r:4: colour: unknown key"),
+    ("rules:\n- name: a", "r:2: threshold: missing"),
+    ("rules:\n- name: A b\n  threshold: 1", "r:2: name: "),
+    ("rules:\n- name: a\n  threshold: 1\n  threshold: 2", "r:4: threshold: given twice"),
+    ("rules:\n- name: a\n  threshold: 1\n  window_seconds: 901", "r:4: window_seconds: "),
+    ("rules:\n- name: a\n  threshold: 1\n- name: a\n  threshold: 2", "r:4: name: a is the name"),
+    ("rules:\n- name: a\n  threshold: 1\n  group_by: Colour", "r:4: group_by: 'Colour' is neither"),
+    ("rules:\n- name: a\n  threshold: 1\n  group_by: Run", "r:4: group_by: Run is a column of"),
+    ("rules:\n- name: a\n  threshold: 1\n  measure: share", "r:4: measure: a share needs 'where'"),
+    ("rules:\n- name: a\n  threshold: m.t", "r:3: threshold: thresholds from reference data need"),
+    (
+        "rules:\n- name: a\n  threshold: 1\n  where: {column: Country}",
+        "r:4: where: expected one of",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_errors_name_line_and_key(text: str, message: str) -> None:
+    with pytest.raises(RuleError) as raised:
+        parse(text, "r")
+    assert any(error.startswith(message) for error in raised.value.errors), raised.value.errors
+
+
+def test_all_errors_are_named_at_once() -> None:
+    with pytest.raises(RuleError) as raised:
+        parse("rules:\n- name: 1\n  colour: red\n- threshold: x", "r")
+    assert len(raised.value.errors) == 4
+
+
+def test_missing_reference_data_is_named() -> None:
+    rules = parse("rules:\n- {name: a, group_by: m.x, threshold: m.t}")
+    with pytest.raises(RuleError, match="no reference data 'm'"):
+        check(rules, {})
+    with pytest.raises(BadReference, match="no column 'x'"):
+        check(rules, {"m": Reference("Country,t\nunknown,1\n", "m")})
+    with pytest.raises(BadReference, match="no row 'unknown'"):
+        check(rules, {"m": Reference("Country,x,t\nFrance,f,1\n", "m")})
+
+
+def test_the_shipped_rules_are_valid_and_say_what_their_tests_expect() -> None:
+    rules, _ = load(ROOT / "rules.yml")
+    results = [(case, wrong) for case, wrong in rule_tests.run(ROOT / "rules_test.yml")]
+    assert {case.rule for case, _ in results} == {rule.name for rule in rules}
+    assert [(case.name, wrong) for case, wrong in results if wrong] == []
+
+
+def test_a_rule_test_can_fail(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text("rules: [{name: a, threshold: 2}]")
+    (tmp_path / "t.yml").write_text(
+        "tests:\n- {name: n, rule: a, until: 100, lines: [{at: 0, count: 2}],"
+        " expect: [{at: 0.2, kind: OPEN, fields: {order_count: 3}}]}"
+    )
+    ((_, wrong),) = rule_tests.run(tmp_path / "t.yml")
+    assert wrong == [
+        "OPEN at 0.2: at is 0.1, not 0.2",
+        "OPEN at 0.2: order_count is 2, not 3",
+        "CLOSE at 75 was not expected",
+    ]
