@@ -53,4 +53,6 @@ def run_as_unit(host: Host, unit: str, command: str) -> bool:
     try:
         return host.run(f"systemctl start {probe}").succeeded
     finally:
-        host.check_output(f"rm {path}; systemctl reset-failed {probe} 2>&1; systemctl daemon-reload")
+        host.check_output(
+            f"rm {path}; systemctl daemon-reload; systemctl reset-failed {probe} 2>&1 || :"
+        )

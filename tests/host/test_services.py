@@ -50,9 +50,11 @@ def test_region_units_are_hardened(region_host: Host, unit: str) -> None:
 
 @pytest.mark.parametrize("unit", GENERATOR_UNITS)
 def test_a_generator_unit_cannot_do_what_it_must_not(generator: Host, unit: str) -> None:
-    other = {unit: name for unit, name in zip(GENERATOR_UNITS, reversed(GENERATOR_UNITS), strict=True)}
+    other = {
+        unit: name for unit, name in zip(GENERATOR_UNITS, reversed(GENERATOR_UNITS), strict=True)
+    }
     state = f"/var/lib/surgewatch/{unit.removeprefix('surgewatch-')}"
-    others_state = f"/var/lib/surgewatch/{other[unit].removeprefix('surgewatch-')}"
+    others_state = f"/var/lib/surgewatch/{other.removeprefix('surgewatch-')}"
     assert run_as_unit(generator, unit, f"touch {state}/probe && rm {state}/probe")
     for forbidden in (
         "touch /etc/surgewatch/probe",
@@ -77,7 +79,11 @@ def test_the_agent_reads_the_order_log_and_cannot_write_it(generator: Host) -> N
 
 def test_files_have_their_modes(generator: Host) -> None:
     log = generator.file("/var/log/surgewatch")
-    assert (log.user, log.group, log.mode) == ("surgewatch-log-generator", "surgewatch-logs", 0o2750)
+    assert (log.user, log.group, log.mode) == (
+        "surgewatch-log-generator",
+        "surgewatch-logs",
+        0o2750,
+    )
     orders = generator.file("/var/log/surgewatch/orders.log")
     assert (orders.user, orders.group, orders.mode) == (
         "surgewatch-log-generator",

@@ -4,7 +4,9 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-TICK = 100  # milliseconds
+# Milliseconds.
+TICK = 100
+LATENESS = 500
 
 
 class Alarm(NamedTuple):
@@ -15,17 +17,22 @@ class Alarm(NamedTuple):
 
 
 def surges(
-    times: list[int], threshold: int, window: int, quiet: int, reminder: int
+    lines: list[tuple[int, int]], threshold: int, window: int, quiet: int, reminder: int
 ) -> Iterator[Alarm]:
-    """The alarms over the event times of order lines, everything in milliseconds.
+    """The alarms over (EventTime, arrival) of order lines, everything in milliseconds.
 
-    Ticks go on after the last line until nothing can happen any more.
+    A tick counts what had arrived when it was decided. Ticks go on after the last line until
+    nothing can happen any more.
     """
-    times = sorted(times)
+    times = sorted(time for time, _ in lines)
+    late = [(time, arrival) for time, arrival in lines if arrival > time + LATENESS]
     opened = last_hot = None
     tick = times[0] // TICK * TICK
     while tick <= times[-1] + window + quiet + TICK:
         count = bisect_left(times, tick) - bisect_left(times, tick - window)
+        count -= sum(
+            tick - window <= time < tick and arrival > tick + LATENESS for time, arrival in late
+        )
         if count >= threshold:
             if opened is None:
                 opened = tick

@@ -1,4 +1,4 @@
-"""The stack under test: what is written, stored and said in it, and a way to change its settings."""
+"""The stack under test: what is written, stored and said in it, and how to change it."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from console.hosts import command_on
 COLUMNS = (
     "InvoiceNo StockCode Description Quantity InvoiceDate UnitPrice Customer Country"
     " LineNo EventTime ClientIP"
-).split()
+).split()  # noqa: SIM905
 Line = dict[str, str]
 
 
@@ -32,6 +33,10 @@ class Pipeline:
         """Run a command on a host and return what it prints."""
         run = command_on(self.stack, host, command)
         return subprocess.run(run, check=True, capture_output=True, text=True).stdout
+
+    def status(self, host: str, role: str) -> dict[str, Any]:
+        """What the service of a role says of itself."""
+        return json.loads(self.on(host, COMMANDS[role], "status", "--json"))
 
     def play(self, name: str, **variables: Any) -> None:
         """Run a playbook with other settings."""
@@ -53,28 +58,69 @@ class Pipeline:
 
     def count_written(self) -> int:
         return sum(
-            json.loads(self.on(host, COMMANDS["log_generator"], "status", "--json"))["lines_written"]
+            json.loads(self.on(host, COMMANDS["log_generator"], "status", "--json"))[
+                "lines_written"
+            ]
             for host in self.generators
         )
+
+    def elapsed(self) -> float:
+        """Seconds that the generators have been running: the clock of their planned surges."""
+        path = "/var/lib/surgewatch/log-generator/state.json"
+        return max(json.loads(self.on(host, "cat", path))["elapsed"] for host in self.generators)
+
+    def decided(self) -> int:
+        """The last tick that the engine has decided, in milliseconds since the epoch."""
+        (host,) = self.stack.groups["analytics"]
+        return milliseconds(self.status(host, "analytics")["decided_tick"])
+
+    def arrived(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """(EventTime, arrival) of the lines on the stream by (InvoiceNo, LineNo), milliseconds."""
+        client = self.stack.client("kinesis")
+        name = self.stack["surgewatch_orders_stream"]
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        for shard in client.list_shards(StreamName=name)["Shards"]:
+            iterator = client.get_shard_iterator(
+                StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            arrival = 0
+            while records := (answer := client.get_records(ShardIterator=iterator))["Records"]:
+                iterator = answer["NextShardIterator"]
+                for record in records:
+                    stamp = record["ApproximateArrivalTimestamp"].timestamp()
+                    arrival = max(arrival, round(stamp * 1000))
+                    line = json.loads(record["Data"])
+                    key = (line["InvoiceNo"], line["LineNo"])
+                    if not key[0].startswith("V") and line["EventTime"]:
+                        found.setdefault(key, (milliseconds(line["EventTime"]), arrival))
+        return found
 
     def bytes_behind(self) -> int:
         return sum(
             flow["bytes_behind"]
             for host in self.generators
-            for flow in json.loads(self.on(host, COMMANDS["kinesis_agent"], "status", "--json"))["flows"]
+            for flow in json.loads(self.on(host, COMMANDS["kinesis_agent"], "status", "--json"))[
+                "flows"
+            ]
         )
 
     def items(self) -> set[str]:
         """The OrderID of every item in the table."""
-        pages = self.stack.client("dynamodb").get_paginator("scan").paginate(
-            TableName=self.stack["surgewatch_orders_table"], ProjectionExpression="OrderID"
+        pages = (
+            self.stack.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=self.stack["surgewatch_orders_table"], ProjectionExpression="OrderID"
+            )
         )
         return {item["OrderID"]["S"] for page in pages for item in page["Items"]}
 
     def rejected(self) -> set[str]:
         """The keys of the rejected records."""
-        pages = self.stack.client("s3").get_paginator("list_objects_v2").paginate(
-            Bucket=self.stack["surgewatch_bucket"], Prefix="rejected/"
+        pages = (
+            self.stack.client("s3")
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self.stack["surgewatch_bucket"], Prefix="rejected/")
         )
         return {found["Key"] for page in pages for found in page.get("Contents", [])}
 
@@ -89,9 +135,18 @@ class Pipeline:
 
 
 COMMANDS = {
-    name: f"/opt/surgewatch/{name}/current/bin/{name.replace('_', '-')}"
-    for name in ("log_generator", "kinesis_agent")
+    name: f"/opt/surgewatch/{name}/current/bin/{command}"
+    for name, command in (
+        ("log_generator", "log-generator"),
+        ("kinesis_agent", "kinesis-agent"),
+        ("analytics", "analytics-engine"),
+    )
 }
+
+
+def milliseconds(time: str) -> int:
+    """An RFC 3339 time in UTC as milliseconds since the epoch."""
+    return round(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def wait_until(holds: Callable[[], Any], what: str, seconds: float) -> Any:
