@@ -20,6 +20,7 @@ BLOCK = 64 * 1024
 # was rotated away, in seconds.
 SETTLE = 1.0
 GRACE = 5.0
+TICK = 0.05
 
 
 class Replaced(Exception):
@@ -106,11 +107,11 @@ class Reader:
         if not head.startswith(known) and not (rotated and head and known.startswith(head)):
             return False
         window = source.read_at(self.offset - len(self.window), len(self.window))
-        if window == self.window:
-            self.tracked.head = max(known, head, key=len)
+        may_be_copy = bool(known) and (self.missing or self.tracked.origin != 0)
+        if window == self.window or (may_be_copy and self._is_short(window)):
+            self.tracked.head = head
             return True
-        may_be_copy = self.missing or self.tracked.origin != 0
-        return may_be_copy and bool(known) and self._is_short(window)
+        return False
 
     def _is_short(self, window: bytes) -> bool:
         """Whether these bytes, read where the window should be, show a file that ends before."""
@@ -124,6 +125,10 @@ class Reader:
             return self._is_same(self.source)
         except BROKEN:
             return True
+
+    def is_torn(self) -> bool:
+        """Whether there was more than what can be read: the copy ends before the file did."""
+        return self.source is None or self.tracked.size > self.offset
 
     def size(self) -> int:
         """Return how many bytes of content there are, as far as is known."""
@@ -162,13 +167,16 @@ class Reader:
             return False
         # A truncation in the middle of the read would have torn it.
         size = source.stat().st_size
-        if not source.compressed and size < self.offset + len(data) - back:
+        if source.compressed:
+            size = self.offset + len(data) - back
+        elif size < self.offset + len(data) - back:
             raise Replaced
         if data[:back] != self.window:
             raise Replaced
         self.tracked.size = max(self.tracked.size, size)
         if len(data) == back:
-            self.seen = now
+            # What changed just now may change again within one tick of the file system's clock.
+            self.seen = now if wall - status.st_mtime > TICK else None
             return False
         self.offset += len(data) - back
         self.window = data[-WINDOW:]

@@ -28,7 +28,7 @@ from kinesis_agent.files import (
     open_source,
 )
 from kinesis_agent.frame import Framer
-from kinesis_agent.reader import GRACE, SETTLE, Reader, Replaced
+from kinesis_agent.reader import GRACE, SETTLE, TICK, Reader, Replaced
 
 # How long a file that starts like another, and is short, may be the beginning of its copy.
 COPY_GRACE = 3.0
@@ -117,7 +117,7 @@ class Tailer:
         paths = set(glob.glob(self._directory, recursive=True))
         paths |= {os.path.dirname(reader.tracked.path) for reader in self.readers}
         # What changed just now may change again within the same tick of the file system's clock.
-        recent = int((wall - 0.05) * 1e9)
+        recent = int((wall - TICK) * 1e9)
         self._directories = {
             path: when if (when := _changed(path)) < recent else -2 for path in paths
         }
@@ -255,7 +255,7 @@ class Tailer:
             except BROKEN:
                 source.close()
                 continue
-            if original and original.missing:
+            if original and (original.missing or original.gone):
                 source.close()
                 if original.open(waiting.path):
                     del self._waiting[file]
@@ -373,9 +373,7 @@ class Tailer:
     def _goes_on(self, reader: Reader, following: list[Reader]) -> bool:
         """Whether the last line of a truncated file's copy goes on in the file itself."""
         tracked = reader.tracked
-        if reader.missing or not reader.pending or tracked.size > reader.offset:
-            return False
-        if tracked.origin <= 0:
+        if not reader.pending or tracked.origin <= 0 or reader.is_torn():
             return False
         if following:
             after = following[0]
@@ -397,6 +395,13 @@ class Tailer:
         self._scan(wall)
         if reader.missing:
             self._tell_loss(reader)
+
+    def _is_over(self, reader: Reader, following: list[Reader]) -> bool:
+        """Whether the file is not the one that is written to any more."""
+        path, lane = reader.tracked.path, reader.tracked.lane
+        if reader.gone or not self._wanted(path):
+            return True
+        return path != lane and (bool(following) or os.path.exists(lane))
 
     def _tell_loss(self, reader: Reader) -> None:
         lost = reader.tracked.size - reader.taken
@@ -432,14 +437,15 @@ class Tailer:
             if not end:
                 piece.marks = []
             return piece
-        over = following or reader.gone or not self._wanted(reader.tracked.path)
-        if not (at_end and over and wall - reader.grown > GRACE) or reader.missing:
+        if not at_end or reader.missing or wall - reader.grown <= GRACE:
+            return None
+        if not self._is_over(reader, following):
             return None
         if self._goes_on(reader, following):
             return None
         piece = _piece(before, reader, len(data))
-        if reader.tracked.size > reader.offset:
-            # The copy was made before the line was whole, and the rest of it is gone.
+        if reader.is_torn():
+            # The rest of it was destroyed.
             self.lost_bytes += len(data)
             log.warning("a torn line of %d bytes ends %s", len(data), reader.tracked.path)
             piece.data = b""
