@@ -15,10 +15,10 @@ import pytest
 from console import alarms, playbook, stack
 from console.hosts import command_on
 
-COLUMNS = (
-    "InvoiceNo StockCode Description Quantity InvoiceDate UnitPrice Customer Country"
-    " LineNo EventTime ClientIP"
-).split()  # noqa: SIM905
+COLUMNS = [
+    *("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice"),
+    *("Customer", "Country", "LineNo", "EventTime", "ClientIP"),
+]
 Line = dict[str, str]
 
 
