@@ -50,9 +50,7 @@ def test_region_units_are_hardened(region_host: Host, unit: str) -> None:
 
 @pytest.mark.parametrize("unit", GENERATOR_UNITS)
 def test_a_generator_unit_cannot_do_what_it_must_not(generator: Host, unit: str) -> None:
-    other = {
-        unit: name for unit, name in zip(GENERATOR_UNITS, reversed(GENERATOR_UNITS), strict=True)
-    }
+    (other,) = {*GENERATOR_UNITS} - {unit}
     state = f"/var/lib/surgewatch/{unit.removeprefix('surgewatch-')}"
     others_state = f"/var/lib/surgewatch/{other.removeprefix('surgewatch-')}"
     assert run_as_unit(generator, unit, f"touch {state}/probe && rm {state}/probe")
