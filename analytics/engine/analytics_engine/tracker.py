@@ -304,13 +304,15 @@ class Tracker:
     ) -> None:
         """Count the lines of some ticks into tops; none from before an incident's window."""
         rule = self.rule
-        counters = {i.scope: {name: Counter[str]() for name in TOP_COLUMNS} for i in incidents}
+        found: dict[str, dict[str, list[str]]] = {
+            i.scope: {name: [] for name in TOP_COLUMNS} for i in incidents
+        }
         oldest = {i.scope: i.opened - rule.window for i in incidents}
         for bucket in self.history.read(after + 1, until, seconds):
             if bucket.test != rule.test:
                 continue
             columns, firsts = bucket.columns, bucket.firsts
-            rows: dict[str, list[int]] = {scope: [] for scope in counters}
+            rows: dict[str, list[int]] = {scope: [] for scope in found}
             if (names := self.window.names(columns)) is None:
                 rows[""] = list(range(len(bucket)))
             else:
@@ -323,12 +325,12 @@ class Tracker:
                     some = [row for row in some if chosen[row]]
                 if firsts is not None:
                     some = [row for row in some if firsts[row] > oldest[scope]]
-                for column, counter in counters[scope].items():
+                for column, gathered in found[scope].items():
                     values = columns[column]
-                    counter.update([values[row] for row in some])
+                    gathered += [values[row] for row in some]
         for incident in incidents:
-            for column, counter in counters[incident.scope].items():
-                incident.top[column] = merge(incident.top.get(column, {}), counter)
+            for column, gathered in found[incident.scope].items():
+                incident.top[column] = merge(incident.top.get(column, {}), Counter(gathered))
             incident.topped = until
 
     def _alarm(

@@ -27,8 +27,8 @@ class Group:
         """Of distinct invoices: the tick at which the last line of each leaves."""
 
 
-Entry = tuple[Group, int, int | Iterable[str]]
-"""Lines of one group that enter together, and what they add: a number, or invoices."""
+Entry = tuple[Group, int, int | str]
+"""Lines of one group that enter together, and what they add: a number, or their invoice."""
 
 
 class Window:
@@ -47,6 +47,7 @@ class Window:
         self._late: list[tuple[int, int, list[Entry]]] = []
         self._keep = rule.comparison == "below"
         self._falls_only = rule.comparison == "at_least" and rule.measure in ("lines", "invoices")
+        self._simple = rule.measure == "lines" and rule.group_by is None and rule.where is None
         self._key, self._translation = translation(rule, references)
         self._thresholds = thresholds(rule, references)
 
@@ -147,6 +148,12 @@ class Window:
 
     def _entries(self, bucket: Bucket, first: int) -> list[Entry]:
         rule, columns, tick = self.rule, bucket.columns, bucket.tick
+        if self._simple:
+            lines = len(bucket)
+            group = self.group("", tick)
+            group.lines += lines
+            group.amount += lines
+            return [(group, lines, lines)]
         chosen = matching(rule.where, columns) if rule.where is not None else None
         if chosen is not None and rule.measure != "share":
             bucket = bucket.take(row for row, match in enumerate(chosen) if match)
@@ -178,24 +185,19 @@ class Window:
     def _enter_invoices(
         self, names: Sequence[str] | None, invoices: Sequence[str], tick: int, leaving: int
     ) -> list[Entry]:
-        pairs: dict[str, Counter[str]] = {}
-        if names is None:
-            pairs[""] = Counter(invoices)
-        else:
-            for (name, invoice), lines in Counter(zip(names, invoices, strict=True)).items():
-                pairs.setdefault(name, Counter())[invoice] += lines
+        """An entry for each invoice of a group."""
+        pairs = Counter(zip(names or [""] * len(invoices), invoices, strict=True))
+        crowded = len(self.groups) + len(pairs) > self.rule.max_groups
         entries: list[Entry] = []
-        for name in self._order(pairs):
+        for (name, invoice), lines in sorted(pairs.items()) if crowded else pairs.items():
             group = self.groups.get(name) or self._place(name, tick)
-            latest, counts = group.latest, pairs[name]
-            for invoice in counts:
-                latest[invoice] = max(leaving, latest.get(invoice, 0))
-            lines = counts.total()
+            latest = group.latest
+            latest[invoice] = max(leaving, latest.get(invoice, 0))
             group.lines += lines
             group.amount = len(latest)
             if group.name != name:
                 self.overflowed += lines
-            entries.append((group, lines, list(counts)))
+            entries.append((group, lines, invoice))
         return entries
 
     def _take_out(self, leaving: int, entries: list[Entry]) -> list[Group]:
@@ -203,10 +205,8 @@ class Window:
             group.lines -= lines
             if isinstance(amount, int):
                 group.amount -= amount
-            else:
-                for invoice in amount:
-                    if group.latest.get(invoice) == leaving:
-                        del group.latest[invoice]
+            elif group.latest.get(amount) == leaving:
+                del group.latest[amount]
                 group.amount = len(group.latest)
             if not group.lines:
                 self._forget(group)

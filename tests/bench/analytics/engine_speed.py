@@ -1,0 +1,155 @@
+"""How fast the embedded engine is, and what it needs: prints a table; CPU seconds, one core.
+
+Run it in the project's environment: `python -m tests.bench.analytics.engine_speed [LINES]`.
+"""
+
+import base64
+import gc
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from analytics_engine.engine import Engine
+from analytics_engine.inputs import load
+from analytics_engine.reference import References
+from analytics_engine.rules import Rule
+from analytics_engine.store import Store
+from analytics_engine.stream import Answer
+
+from tests.analytics.brute import rfc3339
+
+RULES = Path(__file__).parents[3] / "analytics" / "rules.yml"
+START = 1_769_860_800_000
+BATCH = 2_000
+ADDRESSES = 10_000
+COUNTRIES = ("United Kingdom",) * 9 + ("Germany", "France", "EIRE", "Spain")
+
+
+@dataclass
+class Load:
+    """Answers of GetRecords, as they come from the wire."""
+
+    rate: int
+    lines: int
+
+    def answers(self) -> Iterator[bytes]:
+        for first in range(0, self.lines, BATCH):
+            records = [self._record(n) for n in range(first, min(first + BATCH, self.lines))]
+            yield json.dumps(
+                {"Records": records, "NextShardIterator": "i", "MillisBehindLatest": 0}
+            ).encode()
+
+    def _record(self, number: int) -> dict:
+        time_ms = START + number * 1000 // self.rate
+        invoice = number // 20
+        address = invoice * 7919 % ADDRESSES
+        line = {
+            "InvoiceNo": f"{'C' if invoice % 50 == 0 else ''}{536365 + invoice}",
+            "StockCode": f"{10000 + number * 31 % 4000}",
+            "Description": "WHITE HANGING HEART T-LIGHT HOLDER",
+            "Quantity": "6",
+            "InvoiceDate": "12/1/2010 8:26",
+            "UnitPrice": "2.55",
+            "Customer": "17850",
+            "Country": COUNTRIES[invoice % len(COUNTRIES)],
+            "LineNo": str(number % 20 + 1),
+            "EventTime": rfc3339(time_ms // 100)[:-3] + f"{time_ms % 100:02}Z",
+            "ClientIP": f"198.18.{address // 250}.{address % 250}",
+        }
+        return {
+            "Data": base64.b64encode(json.dumps(line).encode() + b"\n").decode(),
+            "ApproximateArrivalTimestamp": (time_ms + 120) / 1000,
+            "PartitionKey": "0",
+            "SequenceNumber": str(4 * 10**55 + number),
+        }
+
+
+def engine(answers: list[bytes], rules: list[Rule], references: References) -> tuple[float, int]:
+    """CPU seconds from the answers' bytes to saved state, and alarms."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "engine.db")
+        made = Engine(store.history, store.load())
+        made.change(rules, references)
+        made.open_shard("0")
+        alarms = 0
+        begun = time.process_time()
+        for body in answers:
+            answer = msgspec.json.decode(body, type=Answer)
+            made.read("0", answer.records[-1].sequence, answer.records)
+            said = made.advance()
+            alarms += len(said)
+            store.save(made, said)
+        used = time.process_time() - begun
+        store.close()
+    return used, alarms
+
+
+def floor(answers: list[bytes]) -> float:
+    """The least that a count costs: decode, a deque of times, nothing else."""
+    decode = msgspec.json.Decoder(msgspec.defstruct("Line", [("EventTime", str)])).decode
+    window: deque[str] = deque()
+    begun = time.process_time()
+    for body in answers:
+        for record in msgspec.json.decode(body, type=Answer).records:
+            window.append(decode(record.data).EventTime)
+            if len(window) > 30:
+                window.popleft()
+    return time.process_time() - begun
+
+
+def memory(lines: int) -> int:
+    """Resident bytes at most, of a process that reads at 1,000 lines/s of event time."""
+    code = f"from tests.bench.analytics.engine_speed import resident; print(resident({lines}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return int(done.stdout)
+
+
+def resident(lines: int) -> int:
+    import analytics_engine.run  # noqa: F401  what the service has in memory, too
+    from botocore.session import Session
+
+    Session().create_client("kinesis", region_name="us-east-1")
+    rules, references = load(RULES)
+    engine_over = Load(1_000, lines).answers()
+    gc.set_threshold(100_000, 50, 100)  # as the command does
+    engine(engine_over, rules, references)  # type: ignore[arg-type]
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def main() -> None:
+    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    gc.set_threshold(100_000, 50, 100)
+    rules, references = load(RULES)
+    surge = next(rule for rule in rules if rule.name == "order_surge")
+    usual = list(Load(1_000, lines).answers())
+
+    def row(what: str, used: float) -> None:
+        print(f"{what:44} {lines / used:12,.0f} lines/s {used / lines * 1e6:7.2f} us", flush=True)
+
+    row("deque of times alone (the floor)", floor(usual))
+    row("shipped rules, 1,000/s", engine(usual, rules, references)[0])
+    row("order_surge alone, 1,000/s", engine(usual, [surge], {})[0])
+    for seconds in (15, 900):
+        rule = msgspec.structs.replace(surge, window_seconds=seconds, threshold=seconds * 2000)
+        row(f"one rule, window {seconds} s", engine(usual, [rule], {})[0])
+    many = [
+        msgspec.structs.replace(surge, name=f"r{n}", threshold=10**6 + n, window_seconds=15 + n)
+        for n in range(20)
+    ]
+    row("20 rules", engine(usual, many, {})[0])
+    for rate in (100, 10_000):
+        answers = list(Load(rate, lines).answers())
+        row(f"shipped rules, {rate:,}/s", engine(answers, rules, references)[0])
+    print(f"{'resident at 1,000/s, 10,000 addresses':44} {memory(lines) / 1e6:12,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
