@@ -46,6 +46,11 @@ class Record(Protocol):
     """ApproximateArrivalTimestamp: seconds, to the millisecond."""
 
 
+_Stray = tuple[int, int, Any, bool]
+"""The tick from which a line is to count in hindsight, the one it asks for, the line, and whether
+it came against expectation."""
+
+
 class Counts(msgspec.Struct):
     """What has been seen since the first record."""
 
@@ -58,6 +63,8 @@ class Counts(msgspec.Struct):
     ahead: int = 0
     unexpected: int = 0
     """Lines of an arrival up to which their shard had been taken as read."""
+    in_other: int = 0
+    """Lines of groups that were one too many, over all rules."""
     alarms: int = 0
 
 
@@ -85,7 +92,7 @@ class Engine:
         }
         self._ticks = Ticks()
         self._on_time: dict[int, list[Any]] = {}
-        self._strays: dict[int, list[tuple[int, int, Any]]] = {}
+        self._strays: dict[int, list[_Stray]] = {}
         self._trackers: dict[str, Tracker] = {}
         self._states = snapshot.states
         references = {name: Reference(text, name) for name, text in snapshot.references.items()}
@@ -191,6 +198,8 @@ class Engine:
         for tracker in self._trackers.values():
             alarms += tracker.advance(tests if tracker.rule.test else orders, until)
             tracker.forget(until - KEPT)
+            self.counts.in_other += tracker.window.overflowed
+            tracker.window.overflowed = 0
         self.decided = until
         alarms.sort(key=lambda alarm: alarm.event_time)
         self.counts.alarms += len(alarms)
@@ -281,13 +290,14 @@ class Engine:
             if tick < counts_from - HORIZON:
                 self.counts.too_late += 1
                 return
-        if counts_from <= self.decided:
+        unexpected = counts_from <= self.decided
+        if unexpected:
             counts_from = self.decided + 1
         if counts_from == tick:
             self._on_time.setdefault(tick, []).append(line)
         else:
             own = min(tick, counts_from)
-            self._strays.setdefault(counts_from, []).append((own, tick, line))
+            self._strays.setdefault(counts_from, []).append((own, tick, line, unexpected))
 
     def _fold(self, until: int) -> tuple[list[Bucket], list[Bucket]]:
         """The lines up to a tick, each once: those of orders and those of tests."""
@@ -329,15 +339,16 @@ class Engine:
         return lines, None
 
     def _with_strays(
-        self, tick: int, lines: list[Any], strays: list[tuple[int, int, Any]]
+        self, tick: int, lines: list[Any], strays: list[_Stray]
     ) -> tuple[list[Any], list[int] | None]:
         firsts = [tick] * len(lines)
-        for own, asked, line in strays:
+        for own, asked, line, unexpected in strays:
             identity: Identity = (line.InvoiceNo, line.LineNo)
             if self.history.stray(identity, asked, tick):
                 lines.append(line)
                 firsts.append(own)
                 self.counts.late += own < tick
+                self.counts.unexpected += unexpected
             else:
                 self.counts.repeated += 1
         return lines, firsts

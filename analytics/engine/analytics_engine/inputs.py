@@ -67,6 +67,10 @@ class Inputs:
             raise self._wrong
         return None
 
+    def look_again(self) -> None:
+        """Do not wait until it is time to look."""
+        self._look.clear()
+
     def _parse(self) -> tuple[list[Rule], References]:
         tables = {name: self._texts[source] for name, source in self._sources.items()}
         return _parsed(self._texts[str(self._rules)], self._rules.name, tables)

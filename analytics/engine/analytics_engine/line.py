@@ -87,7 +87,7 @@ class Ticks(dict[str, int]):
     """First ticks by the part of an EventTime that tells them: `2026-01-31T12:00:00.1`."""
 
     PREFIX = 21
-    LIMIT = 50_000
+    LIMIT = 10_000
 
     def of(self, event_time: str) -> int:
         """The tick of an EventTime that is not known yet."""

@@ -10,6 +10,7 @@ from analytics_engine.alarm import Alarm
 from analytics_engine.config import Config
 from analytics_engine.engine import Engine
 from analytics_engine.inputs import InputError, Inputs
+from analytics_engine.metrics import Metrics
 from analytics_engine.notify import notify
 from analytics_engine.store import Store
 from analytics_engine.stream import IteratorLost, Shard, Sink, Source, Trouble, client
@@ -36,6 +37,8 @@ class Service:
         self._saved = 0.0
         self._sent = 0
         self._retry: dict[str, float] = {}
+        namespace = config.metrics_namespace
+        self._metrics = None if namespace is None else Metrics(namespace)
         self.errors: dict[str, str] = {}
         """What is wrong now, by what was tried."""
 
@@ -47,6 +50,8 @@ class Service:
             notify("WATCHDOG=1")
         self._save([])
         self._store.close()
+        if self._metrics is not None:
+            self._metrics.close()
 
     def step(self) -> None:
         """Read what is due, decide, save, send; wait where nothing is due."""
@@ -134,7 +139,10 @@ class Service:
             log.info("%s %s %s at %s", alarm.kind, alarm.rule, alarm.scope, alarm.event_time)
         sent = self.engine.counts.alarms - self._store.waiting(self._sent)
         error = "; ".join(self.errors.values()) or None
-        status.write(self._directory, status.describe(self.engine, sent, error))
+        found = status.describe(self.engine, sent, error)
+        status.write(self._directory, found)
+        if self._metrics is not None:
+            self._metrics.offer(found)
 
     def _send(self) -> None:
         if self._when(SENDING) > time.monotonic():
