@@ -1,0 +1,61 @@
+"""The whole data set at three speeds: the engine, read as a recording, says what brute force says.
+
+Needs SURGEWATCH_DATASET; without --full it takes a tenth.
+"""
+
+import csv
+import lzma
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from analytics_engine.backtest import backtest
+from analytics_engine.engine import Counts
+from analytics_engine.rules import Rule
+
+from tests.analytics.brute import Brute, Put, rfc3339
+from tests.analytics.streams import START, said
+
+
+@pytest.fixture(scope="module")
+def rows(full: bool) -> list[list[str]]:
+    """Rows with the number of each line in its invoice."""
+    path = os.environ.get("SURGEWATCH_DATASET")
+    if not path:
+        pytest.skip("SURGEWATCH_DATASET is not set")
+    with lzma.open(path, "rt", encoding="latin-1", newline="") as file:
+        found = list(csv.reader(file))[1:]
+    numbers: Counter[str] = Counter()
+    for row in found:
+        numbers[row[0]] += 1
+        row.append(str(numbers[row[0]]))
+    return found if full else found[: len(found) // 10]
+
+
+@pytest.mark.parametrize(("rate", "window", "quiet"), [(20, 15, 60), (300, 15, 60), (5_000, 1, 2)])
+def test_same_alarms(
+    rate: int, window: int, quiet: int, rows: list[list[str]], tmp_path: Path
+) -> None:
+    rng = random.Random(rate)
+    puts, time_ms, now = [], START, float(START)
+    pace = 1.0
+    with (tmp_path / "orders.log").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for number, row in enumerate(rows):
+            if number % (2 * window * rate) == 0:
+                pace = rng.choice((0.5, 0.8, 1.0, 1.3, 2.0))
+                now += rng.choice((0, 0, 5_000, 1_500 * quiet))
+            now += 1000 / rate / pace
+            time_ms = int(now)
+            event_time = rfc3339(time_ms // 100)[:-3] + f"{time_ms % 100:02}Z"
+            writer.writerow([*row, event_time, f"192.0.2.{number % 200}"])
+            puts.append(Put(0, time_ms, time_ms, row[0], int(row[8])))
+    threshold = int(1.2 * window * rate)
+    rule = Rule("order_surge", threshold, window_seconds=window, quiet_seconds=quiet)
+    brute = Brute("order_surge", threshold, window, quiet, 60)
+    wanted = brute.alarms(puts, time_ms + 100_000)
+    found = sorted(map(said, backtest([tmp_path / "orders.log"], [rule], {}, Counts())))
+    assert len(wanted) > 3
+    assert found == wanted
