@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class AgentProcess:
 
     def __init__(self, folder: Path, flows: list[dict[str, Any]], **settings: Any) -> None:
         self.config, self.state_dir = folder / "agent.json", folder / "state"
+        self.positions = self.state_dir / "positions.json"
         self.log = folder / "agent.log"
         self.config.write_text(json.dumps(settings | {"flows": flows}))
         self.process: subprocess.Popen[bytes] | None = None
@@ -39,6 +41,13 @@ class AgentProcess:
                 env=os.environ | ENVIRONMENT,
                 stderr=log,
             )
+
+    def wait_until_ready(self) -> None:
+        """Wait for its first positions: what comes later is not there at its first start."""
+        deadline = time.monotonic() + 20
+        while not self.positions.exists():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.01)
 
     def stop(self) -> int:
         """End it by SIGTERM; return its exit code."""

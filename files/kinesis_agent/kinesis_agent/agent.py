@@ -82,6 +82,9 @@ class Agent:
             began = time.monotonic()
             for flow in self.flows:
                 flow.tailer.poll(time.time())
+            if any(flow.tailer.has_news for flow in self.flows):
+                # A file that was seen must be known again, whatever happens to it and to us.
+                self._save()
             next_poll = began + self._poll
             while not self._stopping and time.monotonic() < next_poll:
                 more = [flow.work(time.monotonic(), time.time()) for flow in self.flows]
@@ -116,6 +119,7 @@ class Agent:
     def _save(self) -> None:
         for flow in self.flows:
             self._state.flows[flow.flow.key] = [r.tracked for r in flow.tailer.readers]
+            flow.tailer.has_news = False
         self._checkpoint.save(self._state)
         self._saved = time.monotonic()
 

@@ -75,6 +75,8 @@ class Tailer:
         self._first, self._from_start = tracked is None, from_start
         self.readers = [Reader(each) for each in tracked or []]
         self.lost_bytes = 0
+        # Whether contents were met or found elsewhere that are not saved yet.
+        self.has_news = False
         self._waiting: dict[Id, _Waiting] = {}
         self._present: dict[Id, tuple[str, os.stat_result]] = {}
         self._directories: dict[str, int] = {}
@@ -268,6 +270,7 @@ class Tailer:
             reader = Reader(tracked)
             reader.source, reader.grown, reader.level_at = source, status.st_mtime, wall
             self._add(reader)
+            self.has_news = True
             del self._waiting[file]
 
     def _add(self, reader: Reader) -> None:
@@ -391,6 +394,7 @@ class Tailer:
         fresh.grown = fresh.level_at = wall
         self.readers.append(fresh)
         reader.was_truncated = True
+        self.has_news = True
         self._lose(reader, wall, replaced=True)
         self._scan(wall)
         if reader.missing:
