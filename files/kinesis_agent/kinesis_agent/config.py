@@ -190,6 +190,11 @@ def _parse_one(name: str, text: str, errors: list[str]) -> Config | None:
     return _Reader(name, places(plain), errors).read_config(value)
 
 
+def java_pattern(pattern: str) -> str:
+    """Write a regular expression of Java's as Python has it; they differ in named groups."""
+    return re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern)
+
+
 class _Reader:
     """Turns decoded JSON into structs and collects every error with its place."""
 
@@ -221,11 +226,31 @@ class _Reader:
         if (flow.kinesis_stream is None) == (flow.delivery_stream is None):
             self._error(place, "needs kinesisStream or deliveryStream, one of them")
         self._compiles(flow.multi_line_start_pattern, (*place, "multiLineStartPattern"))
-        try:
-            "\n".encode(flow.encoding)
-        except (LookupError, ValueError, UnicodeError):
-            self._error((*place, "encoding"), f"{flow.encoding!r} is no encoding of text")
+        self._check_encoding(flow, place)
         return flow
+
+    def _check_encoding(self, flow: Flow, place: Place) -> None:
+        ascii_text = "".join(map(chr, range(128)))
+        try:
+            keeps_ascii = ascii_text.encode(flow.encoding) == ascii_text.encode()
+            whole = "\n\n".encode(flow.encoding) == 2 * "\n".encode(flow.encoding)
+        except (LookupError, ValueError, TypeError, UnicodeError):
+            self._error((*place, "encoding"), f"{flow.encoding!r} is no encoding of text")
+            return
+        if not whole and flow.encoding.lower().replace("_", "-") != "utf-8-sig":
+            self._error(
+                (*place, "encoding"),
+                f"{flow.encoding!r} depends on the file's start: say which, utf-16-le for instance",
+            )
+        quoted = any(
+            isinstance(option, CsvToJson) and option.csv_quoting == "rfc4180"
+            for option in flow.data_processing_options
+        )
+        if not keeps_ascii and (quoted or flow.multi_line_start_pattern):
+            self._error(
+                (*place, "encoding"),
+                f"records of several lines cannot be found in {flow.encoding!r}",
+            )
 
     def _option(self, value: Any, place: Place) -> Option | None:
         if not isinstance(value, dict):
@@ -260,7 +285,7 @@ class _Reader:
         if pattern is None:
             return None
         try:
-            return re.compile(pattern).groups
+            return re.compile(java_pattern(pattern)).groups
         except (re.error, RecursionError, OverflowError) as error:
             self._error(place, f"is no regular expression: {error}")
             return None

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from msgspec import UNSET, Struct
 
-from kinesis_agent import convert
 from kinesis_agent.backoff import Backoff
 from kinesis_agent.batch import Outbox, Request
 from kinesis_agent.checkpoint import Tracked, replace_file
 from kinesis_agent.config import Config, Flow
+from kinesis_agent.convert import Conversion
 from kinesis_agent.errors import SendError
 from kinesis_agent.send import Client, Senders
 from kinesis_agent.tail import Piece, Tailer
+from kinesis_agent.text import Counts
 from kinesis_agent.wire import KEY_SIZE, Answer
 
 # The largest record of either service, and the largest request.
@@ -51,10 +52,10 @@ class Running:
         done: Callable[["Running", Request, object], None],
     ) -> None:
         self.flow = flow
-        self.counters, self.counts = Counters(), convert.Counts()
+        self.counters, self.counts = Counters(), Counts()
         self.last_error: str | None = None
         self._failing = False
-        self.converter = convert.of_flow(flow, self.counts)
+        self.converter = Conversion(flow, self.counts)
         self._oversize = oversize
         is_stream = flow.kinesis_stream is not None
         self._longest = LONGEST[is_stream]
@@ -65,6 +66,7 @@ class Running:
             flow.initial_position == "START_OF_FILE",
             self._longest,
             flow.max_time_between_file_tracker_refresh_millis / 1000,
+            flow.skip_header_lines,
         )
         largest = LARGEST[is_stream]
         if flow.max_buffer_size_bytes is not UNSET:

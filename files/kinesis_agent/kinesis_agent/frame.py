@@ -1,7 +1,10 @@
 """Where records end: how much of what was read may be taken as whole records."""
 
 import re
+from itertools import pairwise
 from typing import Protocol
+
+from kinesis_agent.config import java_pattern
 
 # An open quote longer than this is a stray one.
 OPEN_LIMIT = 64 * 1024
@@ -80,7 +83,7 @@ class MultiLine:
     """A record starts at each line that matches a pattern."""
 
     def __init__(self, pattern: str) -> None:
-        self._start = re.compile(rb"^(?:" + pattern.encode() + rb")", re.MULTILINE)
+        self._start = re.compile(rb"^(?:" + java_pattern(pattern).encode() + rb")", re.MULTILINE)
 
     def cut(self, data: bytes, settled: bool = False) -> int:
         whole = data.rfind(b"\n") + 1
@@ -89,3 +92,8 @@ class MultiLine:
     def starts(self, data: bytes) -> list[int]:
         """Return where records start, but for the first byte."""
         return [at for match in self._start.finditer(data) if 0 < (at := match.start()) < len(data)]
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Split whole records."""
+        marks = [0, *self.starts(data), len(data)]
+        return [data[start:end] for start, end in pairwise(marks) if start < end]

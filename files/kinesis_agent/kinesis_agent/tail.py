@@ -68,10 +68,12 @@ class Tailer:
         from_start: bool,
         longest: int,
         refresh: float = 10.0,
+        header_lines: int = 0,
     ) -> None:
         """Go on from what was tracked, or (None) start with the files that are there."""
         self._directory, self._name = os.path.split(os.path.abspath(pattern))
         self._framer, self._longest, self._refresh = framer, longest, refresh
+        self._header_lines = header_lines
         self._first, self._from_start = tracked is None, from_start
         self.readers = [Reader(each) for each in tracked or []]
         self.lost_bytes = 0
@@ -429,6 +431,8 @@ class Tailer:
         if not reader.pending:
             return None
         data = (before.pending if before else b"") + reader.pending
+        if self._header_lines and not reader.taken and data.count(b"\n") < self._header_lines:
+            return None
         if not reader.oversize:
             settled = at_end and wall - reader.grown > SETTLE
             length = self._framer.cut(data, settled)

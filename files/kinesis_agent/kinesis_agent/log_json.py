@@ -1,0 +1,65 @@
+"""LOGTOJSON: from lines of well-known log formats to JSON objects."""
+
+import re
+
+from msgspec import Struct
+
+from kinesis_agent.config import LogToJson, java_pattern
+from kinesis_agent.text import Counts, decode, encode_json
+
+
+class Format(Struct):
+    """A pattern that a line has to match whole, and the names of its groups."""
+
+    pattern: str
+    names: list[str]
+
+
+_COMMON = r'(\S+) (\S+) (\S+) \[([^\]]+)\] "(.*?)" (\S+) (\S+)'
+_SYSLOG = r" (\S+) ([^\s\[:]+)(?:\[(\d+)\])?: ?(.*)"
+_COMMON_NAMES = ["host", "ident", "authuser", "datetime", "request", "response", "bytes"]
+_SYSLOG_NAMES = ["timestamp", "hostname", "program", "processid", "message"]
+
+FORMATS = {
+    "COMMONAPACHELOG": Format(_COMMON, _COMMON_NAMES),
+    "COMBINEDAPACHELOG": Format(
+        _COMMON + r' "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"',
+        [*_COMMON_NAMES, "referrer", "agent"],
+    ),
+    "APACHEERRORLOG": Format(
+        r"\[([^\]]+)\] \[(?:(\w*):)?(\w+)\](?: \[pid (\d+)(?::tid (\d+))?\])?"
+        r"(?: \[client:? ([^\]]+)\])? (.*)",
+        ["timestamp", "module", "severity", "processid", "threadid", "client", "message"],
+    ),
+    "SYSLOG": Format(r"(?:<\d+>)?(\w{3} +\d+ \d\d:\d\d:\d\d)" + _SYSLOG, _SYSLOG_NAMES),
+    "RFC3339SYSLOG": Format(
+        r"(?:<\d+>)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))" + _SYSLOG,
+        _SYSLOG_NAMES,
+    ),
+}
+
+
+class LogConverter:
+    """An object a line; a line that does not match is dropped and counted; "-" is null."""
+
+    def __init__(self, option: LogToJson, counts: Counts) -> None:
+        form = FORMATS[option.log_format]
+        self._match = re.compile(
+            java_pattern(option.match_pattern or form.pattern), re.DOTALL
+        ).fullmatch
+        self._names = option.custom_field_names or form.names
+        self._format, self._counts = option.json_format, counts
+
+    def convert(self, records: list[bytes]) -> list[bytes]:
+        """Convert lines."""
+        found = []
+        for record in records:
+            text = decode(record, "utf-8", self._counts).rstrip("\r\n")
+            match = self._match(text)
+            if match is None:
+                self._counts.unmatched += 1
+                continue
+            values = (None if value == "-" else value for value in match.groups())
+            value = dict(zip(self._names, values, strict=False))
+            found.append(encode_json(value, self._format) + b"\n")
+        return found

@@ -1,0 +1,65 @@
+"""What ADDMETADATA and ADDEC2METADATA add to records."""
+
+import http.client
+import os
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from kinesis_agent.config import AddMetadata
+
+_NAMES = (
+    "accountId",
+    "availabilityZone",
+    "imageId",
+    "instanceId",
+    "instanceType",
+    "privateIp",
+    "region",
+)
+
+
+class MetadataError(Exception):
+    """Why there is no metadata of the instance."""
+
+
+def of(option: AddMetadata) -> dict[str, Any]:
+    """Return what the option adds now."""
+    value: dict[str, Any] = {"metadata": option.metadata}
+    if option.timestamp:
+        value["ts"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return value
+
+
+class Ec2:
+    """The identity of the instance, asked for at its first use (IMDSv2)."""
+
+    def __init__(self) -> None:
+        self._value: dict[str, Any] | None = None
+
+    def get(self) -> dict[str, Any]:
+        """Return what is added; raise MetadataError where this is no EC2 instance."""
+        if self._value is None:
+            document = msgspec.json.decode(self._ask("/latest/dynamic/instance-identity/document"))
+            self._value = {"metadata": {name: document.get(name) for name in _NAMES}}
+        return self._value
+
+    def _ask(self, path: str) -> bytes:
+        base = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254")
+        connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=2)
+        try:
+            connection.request(
+                "PUT", "/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+            )
+            token = connection.getresponse().read().decode()
+            connection.request("GET", path, headers={"X-aws-ec2-metadata-token": token})
+            response = connection.getresponse()
+            if response.status != 200:
+                raise MetadataError(f"EC2 instance metadata: HTTP {response.status}")
+            return response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise MetadataError(f"EC2 instance metadata: {error}") from error
+        finally:
+            connection.close()
