@@ -47,28 +47,33 @@ class Load:
             ).encode()
 
     def _record(self, number: int) -> dict:
-        time_ms = START + number * 1000 // self.rate
-        invoice = number // 20
-        address = invoice * 7919 % ADDRESSES
-        line = {
-            "InvoiceNo": f"{'C' if invoice % 50 == 0 else ''}{536365 + invoice}",
-            "StockCode": f"{10000 + number * 31 % 4000}",
-            "Description": "WHITE HANGING HEART T-LIGHT HOLDER",
-            "Quantity": "6",
-            "InvoiceDate": "12/1/2010 8:26",
-            "UnitPrice": "2.55",
-            "Customer": "17850",
-            "Country": COUNTRIES[invoice % len(COUNTRIES)],
-            "LineNo": str(number % 20 + 1),
-            "EventTime": rfc3339(time_ms // 100)[:-3] + f"{time_ms % 100:02}Z",
-            "ClientIP": f"198.18.{address // 250}.{address % 250}",
-        }
+        data = json.dumps(line(number, self.rate)).encode() + b"\n"
         return {
-            "Data": base64.b64encode(json.dumps(line).encode() + b"\n").decode(),
-            "ApproximateArrivalTimestamp": (time_ms + 120) / 1000,
+            "Data": base64.b64encode(data).decode(),
+            "ApproximateArrivalTimestamp": (START + number * 1000 // self.rate + 120) / 1000,
             "PartitionKey": "0",
             "SequenceNumber": str(4 * 10**55 + number),
         }
+
+
+def line(number: int, rate: int) -> dict[str, str]:
+    """An order line of a steady stream: invoices of 20 lines, ADDRESSES in turn."""
+    time_ms = START + number * 1000 // rate
+    invoice = number // 20
+    address = invoice * 7919 % ADDRESSES
+    return {
+        "InvoiceNo": f"{'C' if invoice % 50 == 0 else ''}{536365 + invoice}",
+        "StockCode": f"{10000 + number * 31 % 4000}",
+        "Description": "WHITE HANGING HEART T-LIGHT HOLDER",
+        "Quantity": "6",
+        "InvoiceDate": "12/1/2010 8:26",
+        "UnitPrice": "2.55",
+        "Customer": "17850",
+        "Country": COUNTRIES[invoice % len(COUNTRIES)],
+        "LineNo": str(number % 20 + 1),
+        "EventTime": rfc3339(time_ms // 100)[:-3] + f"{time_ms % 100:02}Z",
+        "ClientIP": f"198.18.{address // 250}.{address % 250}",
+    }
 
 
 def engine(answers: list[bytes], rules: list[Rule], references: References) -> tuple[float, int]:

@@ -6,7 +6,7 @@ import pytest
 from analytics_engine import rule_tests
 from analytics_engine.inputs import load
 from analytics_engine.reference import BadReference, Reference
-from analytics_engine.rules import RuleError, parse
+from analytics_engine.rules import Rule, RuleError, parse
 from analytics_engine.window import check
 
 ROOT = Path(__file__).parents[3] / "analytics"
@@ -73,3 +73,15 @@ def test_a_rule_test_can_fail(tmp_path: Path) -> None:
         "OPEN at 0.2: order_count is 2, not 3",
         "CLOSE at 75 was not expected",
     ]
+
+
+def test_the_example_in_the_readme_passes(tmp_path: Path) -> None:
+    example = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "example.yml").write_text(example.replace("rules.yml", str(ROOT / "rules.yml")))
+    ((_, wrong),) = rule_tests.run(tmp_path / "example.yml")
+    assert wrong == []
+
+
+def test_the_readme_names_every_key_of_a_rule() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in Rule.__struct_fields__ if f"| `{name}` |" not in readme] == []

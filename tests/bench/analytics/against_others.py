@@ -1,0 +1,117 @@
+"""The surge rule over the same recorded lines: embedded engine, Flink's job, DuckDB, a deque.
+
+Run it in the project's environment: `python -m tests.bench.analytics.against_others [LINES]`.
+Flink is run where tests have installed it (pytest --full tests/analytics), DuckDB where it is
+installed; both are only compared here and no dependencies of the project.
+"""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections import deque
+from pathlib import Path
+
+from analytics_engine.backtest import backtest
+from analytics_engine.engine import Counts
+from analytics_engine.inputs import load
+from analytics_engine.line import COLUMNS, milliseconds
+
+from tests.bench.analytics.engine_speed import RULES, line
+
+ROOT = Path(__file__).parents[3]
+FLINK = ROOT / ".cache" / "flink-2.2.1" / "bin" / "python"
+RATE = 1_000
+QUERY = """
+SELECT count(*) FROM (
+  SELECT count(*) OVER (ORDER BY t RANGE BETWEEN INTERVAL 15 SECONDS PRECEDING AND CURRENT ROW) AS n
+  FROM (SELECT EventTime::TIMESTAMP AS t FROM read_json('{path}'))
+) WHERE n >= 30
+"""
+
+
+def main() -> None:
+    gc.set_threshold(100_000, 50, 100)  # as the command does
+    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "orders").mkdir()
+        with (folder / "orders.log").open("w") as log, (folder / "orders/1.json").open("w") as out:
+            for number in range(lines):
+                order = line(number, RATE)
+                log.write("\t".join(order[column] for column in COLUMNS) + "\n")
+                out.write(json.dumps(order) + "\n")
+        rules, references = load(RULES)
+        surge = [rule for rule in rules if rule.name == "order_surge"]
+        log = folder / "orders.log"
+
+        def row(what: str, used: tuple[float, float]) -> None:
+            print(f"{what:42} {used[0]:7.1f} s {used[1]:7.1f} CPU s", flush=True)
+
+        row("a deque over the same file", timed(lambda: count(log)))
+        row("embedded, order_surge", timed(lambda: list(backtest([log], surge, {}, Counts()))))
+        row(
+            "embedded, shipped rules",
+            timed(lambda: list(backtest([log], rules, references, Counts()))),
+        )
+        try:
+            import duckdb
+        except ImportError:
+            print("DuckDB is not installed")
+        else:
+            query = QUERY.format(path=folder / "orders/1.json")
+            row("DuckDB's window query", timed(lambda: duckdb.sql(query).fetchall()))
+        if FLINK.exists():
+            row("Flink's job, order_surge, start included", timed(lambda: flink(folder)))
+        else:
+            print("Flink is not installed")
+
+
+def timed(do) -> tuple[float, float]:
+    """Seconds on the clock, and CPU seconds with those of processes it started."""
+    begun, before = time.monotonic(), os.times()
+    do()
+    after = os.times()
+    return time.monotonic() - begun, sum(after[:4]) - sum(before[:4])
+
+
+def count(log: Path) -> int:
+    window: deque[int] = deque()
+    hot = 0
+    place = COLUMNS.index("EventTime")
+    with log.open() as file:
+        for text in file:
+            now = milliseconds(text.split("\t")[place])
+            window.append(now)
+            while window[0] < now - 15_000:
+                window.popleft()
+            hot += len(window) >= 30
+    return hot
+
+
+def flink(folder: Path) -> None:
+    from analytics_engine.sql import script
+
+    sys.path.insert(0, str(ROOT / "analytics" / "flink"))
+    from package import pack
+
+    rules, _ = load(RULES)
+    surge = [rule for rule in rules if rule.name == "order_surge"]
+    pack(folder / "app.zip", script(surge, {}), b"")
+    zipfile.ZipFile(folder / "app.zip").extractall(folder / "app")
+    found = {
+        "tables": "files",
+        "orders": f"file://{folder}/orders",
+        "alarms": f"file://{folder}/alarms",
+    }
+    groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": found}]
+    (folder / "properties.json").write_text(json.dumps(groups))
+    subprocess.run([FLINK, folder / "app/main.py", folder / "properties.json"], check=True)
+
+
+if __name__ == "__main__":
+    main()
