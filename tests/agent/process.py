@@ -24,7 +24,8 @@ class AgentProcess:
         self.config, self.state_dir = folder / "agent.json", folder / "state"
         self.positions = self.state_dir / "positions.json"
         self.log = folder / "agent.log"
-        self.config.write_text(json.dumps(settings | {"flows": flows}))
+        settings = {"cloudwatch.emitMetrics": False} | settings | {"flows": flows}
+        self.config.write_text(json.dumps(settings))
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "AgentProcess":

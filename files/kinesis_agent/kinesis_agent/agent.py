@@ -1,7 +1,6 @@
 """The loop: lets each flow work in turn, keeps positions and status on disk, waits for more."""
 
 import logging
-import os
 import queue
 import signal
 import time
@@ -12,13 +11,14 @@ import msgspec
 from kinesis_agent import endpoints, status
 from kinesis_agent.batch import Request
 from kinesis_agent.checkpoint import Checkpoint, replace_file
-from kinesis_agent.config import Config, Flow
-from kinesis_agent.credentials import Provider
+from kinesis_agent.config import Config, ConfigError, Flow, load
+from kinesis_agent.connection import Connection
 from kinesis_agent.credentials import provider as credentials_provider
 from kinesis_agent.flow import Running
+from kinesis_agent.metrics import PERIOD, CloudWatch, Prometheus
 from kinesis_agent.notify import notify
-from kinesis_agent.send import Client, Connection
-from kinesis_agent.sign import Signer
+from kinesis_agent.send import Client
+from kinesis_agent.sign import Provider, Signer
 from kinesis_agent.wire import (
     FirehoseJson,
     Format,
@@ -42,6 +42,7 @@ class Agent:
     def __init__(self, config: Config, state_dir: Path) -> None:
         """Take up the positions; raise CheckpointError where they cannot be used."""
         self._config, self._state_dir = config, state_dir
+        measured = config.cloudwatch_emit_metrics
         name = config.checkpoint_file
         self._checkpoint = Checkpoint(Path(name) if name else state_dir / "positions.json")
         self._state = self._checkpoint.load()
@@ -65,6 +66,9 @@ class Agent:
         )
         self._stopping = False
         self._saved = self._told = 0.0
+        self._measured = self._reported = time.monotonic()
+        self._cloudwatch = CloudWatch(config, self._credentials) if measured else None
+        self._prometheus = Prometheus(config.prometheus_port) if config.prometheus_port else None
 
     def stop(self) -> None:
         """Make run() end soon: safe in a signal handler."""
@@ -73,24 +77,40 @@ class Agent:
 
     def run(self) -> None:
         """Ship until stop() is called, then flush what can be flushed in time."""
+        self._start()
+        while not self._stopping:
+            self._work(time.monotonic() + self._poll)
+        self._shut_down()
+
+    def ship(self) -> None:
+        """Ship what the files hold now, to their last whole line."""
+        self._start()
+        while not self._stopping:
+            more = self._work(time.monotonic() + self._poll)
+            if not more and all(flow.outbox.is_empty for flow in self.flows):
+                break
+        self._shut_down()
+
+    def _start(self) -> None:
         for flow in self.flows:
             flow.tailer.poll(time.time())
         self._save()
         self._tell(running=True)
         notify("READY=1")
-        while not self._stopping:
-            began = time.monotonic()
-            for flow in self.flows:
-                flow.tailer.poll(time.time())
-            if any(flow.tailer.has_news for flow in self.flows):
-                # A file that was seen must be known again, whatever happens to it and to us.
-                self._save()
-            next_poll = began + self._poll
-            while not self._stopping and time.monotonic() < next_poll:
-                more = [flow.work(time.monotonic(), time.time()) for flow in self.flows]
-                self._take_results(0 if any(more) else self._idle_time(next_poll))
-                self._keep_books()
-        self._shut_down()
+
+    def _work(self, until: float) -> bool:
+        """Read and send until then; return whether there was more to read at the end."""
+        for flow in self.flows:
+            flow.tailer.poll(time.time())
+        if any(flow.tailer.has_news for flow in self.flows):
+            # A file that was seen must be known again, whatever happens to it and to us.
+            self._save()
+        more = [False]
+        while not self._stopping and time.monotonic() < until:
+            more = [flow.work(time.monotonic(), time.time()) for flow in self.flows]
+            self._take_results(0 if any(more) else self._idle_time(until))
+            self._keep_books()
+        return any(more) or any(not flow.outbox.has_room for flow in self.flows)
 
     def _idle_time(self, next_poll: float) -> float:
         soon = time.monotonic() + SAVE_EVERY
@@ -129,17 +149,37 @@ class Agent:
         data = msgspec.json.encode(status.Status(wall, running, flows))
         replace_file(self._state_dir / "status.json", data, 0o644)
         self._told = time.monotonic()
+        if self._prometheus:
+            self._prometheus.flows = flows
+        if self._cloudwatch and (self._told - self._measured >= PERIOD or not running):
+            self._cloudwatch.put(flows)
+            self._measured = self._told
+        period = self._config.status_reporting_period_seconds
+        if self._told - self._reported >= period:
+            for flow in flows:
+                log.info("%s", status.sentence(flow))
+            self._reported = self._told
 
     def _shut_down(self) -> None:
         """Wait for what was read to be accepted, no longer than may be; nothing more is read."""
         notify("STOPPING=1")
         deadline = time.monotonic() + self._config.shutdown_timeout_millis / 1000
         left = self.flows
+        for flow in left:
+            flow.tailer.poll_deleted()
         while left and time.monotonic() < deadline:
-            left = [flow for flow in left if flow.flush(time.monotonic())]
+            left = [
+                flow
+                for flow in left
+                if flow.work(time.monotonic(), time.time()) or not flow.outbox.is_empty
+            ]
             self._take_results(min(0.05, deadline - time.monotonic()))
         self._save()
         self._tell(running=False)
+        for flow in self.flows:
+            flow.close()
+        if self._prometheus:
+            self._prometheus.close()
 
 
 def connect(config: Config, flow: Flow, credentials: Provider) -> Client:
@@ -165,13 +205,36 @@ def wire_format(config: Config, flow: Flow) -> Format:
     return (KinesisCbor if form == "CBOR" else KinesisJson)(flow.kinesis_stream or "", keys)
 
 
-def run(config: Config, state_dir: Path) -> None:
-    """Run an agent until SIGTERM or SIGINT."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    agent = Agent(config, state_dir)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.stop())
-    agent.run()
-    # A thread that still waits for an answer must not hold up the end.
-    logging.shutdown()
-    os._exit(0)
+class Service:
+    """The agent as a service: SIGTERM or SIGINT end it, SIGHUP makes it read agent.json again."""
+
+    def __init__(self, config_path: Path, state_dir: Path) -> None:
+        """Read the configuration; raise ConfigError where it is not valid."""
+        self._config_path, self._state_dir = config_path, state_dir
+        self._next: Config | None = load(config_path)
+        self._agent: Agent | None = None
+
+    def run(self) -> None:
+        """Run until told to stop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._end(None))
+        signal.signal(signal.SIGHUP, lambda *_: self._reload())
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        while config := self._next:
+            self._agent = Agent(config, self._state_dir)
+            self._agent.run()
+
+    def _reload(self) -> None:
+        try:
+            config = load(self._config_path)
+        except ConfigError as error:
+            log.error("not reloaded: %s", error)
+            return
+        log.info("reloading %s", self._config_path)
+        notify("RELOADING=1")
+        self._end(config)
+
+    def _end(self, config: Config | None) -> None:
+        self._next = config
+        if self._agent:
+            self._agent.stop()

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from kinesis_agent.config import Config, ConfigError, load
+from kinesis_agent.config import ConfigError, load, show
 
 CONFIG = Path("/etc/aws-kinesis/agent.json")
 STATE_DIR = Path("/var/lib/surgewatch/kinesis-agent")
@@ -43,38 +43,73 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--state-dir", type=Path, default=default, help=f"default: {default}")
 
     add_state_dir(add("run", _run, "Ship log lines until told to stop."))
-    add("check", _check, "Tell what is wrong with a configuration, if anything.")
+    check = add("check", _check, "Tell what is wrong with a configuration, if anything.")
+    check.add_argument("--show", action="store_true", help="print it whole, with its defaults")
+    dry_run = add("dry-run", _dry_run, "Print the records that would be sent, and send none.")
+    dry_run.add_argument("--lines", type=int, default=10, metavar="N", help="of each flow; 10")
     status = add("status", _status, "Tell how far each file was shipped.", config=False)
     status.add_argument("--json", action="store_true", help="as JSON")
     add_state_dir(status)
-    shipped = add(
-        "shipped",
-        _shipped,
-        "Print those of the files that were shipped whole; exit 1 where one was not.",
-        config=False,
-    )
+    text = "Print those of the files that were shipped whole; exit 1 where one was not."
+    shipped = add("shipped", _shipped, text, config=False)
     shipped.add_argument("files", nargs="+", metavar="FILE")
     add_state_dir(shipped)
+    replay = add("replay", _replay, "Send a file's lines again, from a place or a time on.")
+    text = "an offset in bytes, or a time as the lines have it (RFC 3339)"
+    replay.add_argument("--from", dest="start", required=True, metavar="TIME|OFFSET", help=text)
+    replay.add_argument("file", type=Path, metavar="FILE")
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from kinesis_agent import agent
+    from kinesis_agent.agent import Service
     from kinesis_agent.checkpoint import CheckpointError
+    from kinesis_agent.metadata import MetadataError
 
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    _log_to_stderr()
     try:
-        agent.run(load(arguments.config), arguments.state_dir)
-    except CheckpointError as error:
+        Service(arguments.config, arguments.state_dir).run()
+    except (CheckpointError, MetadataError) as error:
         print(error, file=sys.stderr)
         return FAILED
-    return OK
+    # A thread that still waits for an answer must not hold up the end.
+    logging.shutdown()
+    os._exit(OK)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    config: Config = load(arguments.config)
+    config = load(arguments.config)
+    if arguments.show:
+        print(show(config))
+        return OK
     for flow in config.flows:
         print(f"{flow.file_pattern} -> {flow.destination}")
+    return OK
+
+
+def _dry_run(arguments: argparse.Namespace) -> int:
+    from kinesis_agent.replay import records
+
+    for flow in load(arguments.config).flows:
+        for record in records(flow, arguments.lines):
+            sys.stdout.buffer.write(record if record.endswith(b"\n") else record + b"\n")
+    return OK
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from kinesis_agent.replay import ReplayError, replay
+
+    _log_to_stderr()
+    try:
+        count = replay(load(arguments.config), arguments.file, arguments.start)
+    except ReplayError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    print(f"{count} records sent")
     return OK
 
 
@@ -91,10 +126,7 @@ def _status(arguments: argparse.Namespace) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n" if found else b"null\n")
     elif found:
         for flow in found.flows:
-            print(
-                f"{flow.file_pattern} -> {flow.destination}: {flow.records_sent} records sent, "
-                f"{flow.bytes_behind} bytes and {flow.seconds_behind:.1f} s behind"
-            )
+            print(status.sentence(flow))
             for file in flow.files:
                 print(f"  {file.path}: at {file.offset}, {file.bytes_behind} bytes behind")
     for problem in problems:

@@ -195,6 +195,14 @@ def java_pattern(pattern: str) -> str:
     return re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern)
 
 
+def show(config: Config) -> str:
+    """Return the configuration with all its defaults, as JSON, its secret hidden."""
+    value = msgspec.to_builtins(config)
+    if config.aws_secret_access_key:
+        value["awsSecretAccessKey"] = "***"
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
 class _Reader:
     """Turns decoded JSON into structs and collects every error with its place."""
 

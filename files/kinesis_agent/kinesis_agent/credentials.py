@@ -2,26 +2,24 @@
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from datetime import datetime
 from typing import Any
 
 from kinesis_agent.config import Config
 from kinesis_agent.errors import SendError
-from kinesis_agent.sign import Credentials
+from kinesis_agent.query import Service, element
+from kinesis_agent.sign import Credentials, Provider
 
-Provider = Callable[[], Credentials]
 
-
-def provider(config: Config, assume: Callable[[Provider], Provider] | None = None) -> Provider:
+def provider(config: Config) -> Provider:
     """Return what gives the credentials of the moment, and renews them before they expire."""
     if config.aws_access_key_id and config.aws_secret_access_key:
         fixed = Credentials(config.aws_access_key_id, config.aws_secret_access_key)
         base: Provider = lambda: fixed  # noqa: E731
     else:
         base = _environment() or _Chain()
-    if config.assume_role_arn and assume:
-        return assume(base)
-    return base
+    return _AssumedRole(config, base) if config.assume_role_arn else base
 
 
 def _environment() -> Provider | None:
@@ -53,3 +51,32 @@ class _Chain:
         except Exception as error:
             raise SendError(f"the AWS credentials cannot be renewed: {error}") from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+class _AssumedRole:
+    """The role that agent.json names, assumed anew before it expires."""
+
+    def __init__(self, config: Config, base: Provider) -> None:
+        self._service = Service(config, "sts", "sts", "2011-06-15")
+        self._base = base
+        self._parameters = {
+            "RoleArn": config.assume_role_arn or "",
+            "RoleSessionName": "kinesis-agent",
+        }
+        if config.assume_role_external_id:
+            self._parameters["ExternalId"] = config.assume_role_external_id
+        self._lock = threading.Lock()
+        self._found: Credentials | None = None
+        self._expires = 0.0
+
+    def __call__(self) -> Credentials:
+        with self._lock:
+            if self._found is None or time.time() > self._expires - 300:
+                answer = self._service.call(self._base(), "AssumeRole", self._parameters)
+                self._found = Credentials(
+                    element(answer, "AccessKeyId"),
+                    element(answer, "SecretAccessKey"),
+                    element(answer, "SessionToken"),
+                )
+                self._expires = datetime.fromisoformat(element(answer, "Expiration")).timestamp()
+            return self._found

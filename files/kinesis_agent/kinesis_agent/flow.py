@@ -178,10 +178,11 @@ class Running:
             log.info("%s: accepts records again", self.flow.destination)
             self._failing = False
 
-    def flush(self, monotonic: float) -> bool:
-        """Send what was read; return whether anything is not accepted yet."""
-        self.send(monotonic, flush=True)
-        return not self.outbox.is_empty
+    def close(self) -> None:
+        """Let go of files and threads."""
+        for reader in self.tailer.readers:
+            reader.close()
+        self._senders.close()
 
     def _commit(self) -> None:
         for reader, mark in self.outbox.commit():

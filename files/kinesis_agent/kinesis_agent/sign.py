@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -14,6 +15,9 @@ class Credentials(Struct, frozen=True):
     access_key: str
     secret_key: str
     token: str | None = None
+
+
+Provider = Callable[[], Credentials]
 
 
 class Signer:

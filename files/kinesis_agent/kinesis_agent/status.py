@@ -35,7 +35,10 @@ class FlowStatus(Struct):
     destination: str
     file_pattern: str
     records_sent: int
+    bytes_sent: int
+    attempts: int
     records_refused: int
+    service_errors: int
     bytes_behind: int
     seconds_behind: float
     last_error: str | None
@@ -123,7 +126,10 @@ def of_flow(flow: Running, wall: float) -> FlowStatus:
         destination=flow.flow.destination,
         file_pattern=flow.flow.file_pattern,
         records_sent=flow.counters.records_sent,
+        bytes_sent=flow.counters.bytes_sent,
+        attempts=flow.counters.attempts,
         records_refused=flow.counters.records_refused,
+        service_errors=flow.counters.service_errors,
         bytes_behind=sum(file.bytes_behind for file in files),
         seconds_behind=max((file.seconds_behind for file in files), default=0.0),
         last_error=flow.last_error,
@@ -149,4 +155,12 @@ def _of_reader(reader: Reader, wall: float) -> FileStatus:
         inode=tracked.inode,
         head=fingerprint(tracked.head),
         head_size=len(tracked.head),
+    )
+
+
+def sentence(flow: FlowStatus) -> str:
+    """Return a flow's status in words."""
+    return (
+        f"{flow.file_pattern} -> {flow.destination}: {flow.records_sent} records sent, "
+        f"{flow.bytes_behind} bytes and {flow.seconds_behind:.1f} s behind"
     )

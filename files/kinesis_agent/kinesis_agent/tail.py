@@ -110,6 +110,10 @@ class Tailer:
             )
         )
 
+    def poll_deleted(self) -> None:
+        """Let next() hand out only what nobody can read after us: files that have no name."""
+        self._lanes = deque([each] for each in self.readers if each.gone and each.source)
+
     def _directories_changed(self, wall: float) -> bool:
         if not 0 <= wall - self._scanned < self._refresh:
             return True
