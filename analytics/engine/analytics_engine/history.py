@@ -40,6 +40,9 @@ class History:
         newest = self._sql.execute("SELECT max(second) FROM history").fetchone()[0]
         self._second: int = newest or 0
         self._tail: list[Bucket] = self._load(self._second)
+        self._tail_identities: set[Identity] = set()
+        """Of the first `_known` buckets of the tail."""
+        self._known = 0
         self._ahead: int = self._sql.execute("SELECT max(first) FROM stray").fetchone()[0] or 0
         self._identities = lru_cache(maxsize=8)(self._load_identities)
 
@@ -49,6 +52,7 @@ class History:
         if second != self._second:
             self.save()
             self._second, self._tail = second, []
+            self._tail_identities, self._known = set(), 0
         self._tail.append(bucket)
 
     def save(self) -> None:
@@ -93,9 +97,12 @@ class History:
         self._sql.execute("DELETE FROM stray WHERE tick < ?", (before,))
 
     def _counted(self, second: int) -> set[Identity] | frozenset[Identity]:
-        if second < self._second:
-            return self._identities(second)
-        return _identities(self._tail) if second == self._second else frozenset()
+        if second != self._second:
+            return self._identities(second) if second < self._second else frozenset()
+        for bucket in self._tail[self._known :]:
+            self._tail_identities |= _identities([bucket])
+        self._known = len(self._tail)
+        return self._tail_identities
 
     def _load_identities(self, second: int) -> frozenset[Identity]:
         return frozenset(_identities(self._load(second)))
