@@ -22,7 +22,7 @@ def alarm_of(data: bytes) -> Alarm:
     if len(data) > MAX_MESSAGE_BYTES:
         raise RejectedError(f"longer than {MAX_MESSAGE_BYTES} bytes")
     try:
-        alarm = json.loads(data)
+        alarm = json.loads(data.decode(), parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise RejectedError(f"not JSON: {error}") from None
     if not isinstance(alarm, dict):
@@ -37,11 +37,27 @@ def _checked(alarm: Alarm, name: str, check: Callable[[Any], Any]) -> Any:
         raise RejectedError(f"{name} is impossible: {str(alarm.get(name))[:60]!r}") from None
 
 
+def _refused(constant: str) -> None:
+    """NaN and the infinities, which Python would take, are no JSON to others."""
+    raise ValueError(constant)
+
+
 def _text(limit: int, *, empty: bool = False) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not isinstance(value, str) or len(value) > limit or not (value or empty):
             raise ValueError
         value.encode()  # refuses a lone surrogate
+        return value
+
+    return check
+
+
+def _word(limit: int) -> Callable[[Any], str]:
+    """A text for an attribute of the message, which must not hold control characters."""
+
+    def check(value: Any) -> str:
+        if not _text(limit)(value).isprintable():
+            raise ValueError
         return value
 
     return check
@@ -88,7 +104,7 @@ def _any(value: Any) -> Any:
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "incident_id": _text(255),
-    "rule": _text(64),
+    "rule": _word(64),
     "scope": _text(255, empty=True),
     "kind": _kind,
     "sequence": _whole,
@@ -99,7 +115,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "unit": _text(32),
     "threshold": _number,
     "window_seconds": _number,
-    "severity": _text(16),
+    "severity": _word(16),
     "late": _flag,
     "test": _flag,
     "peak": _optional(_number),

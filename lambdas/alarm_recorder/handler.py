@@ -8,7 +8,6 @@ import os
 from functools import cache, partial
 from typing import Any
 
-import pymysql
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -56,7 +55,7 @@ def record_alarm(record: KinesisStreamRecord) -> None:
     try:
         alarm = alarm_of(data)
         is_new = history().add(alarm)
-    except (RejectedError, pymysql.DataError, pymysql.IntegrityError) as error:
+    except RejectedError as error:
         reject(FUNCTION, record, error)
         return
     if alarm["kind"] == "CORRECTION" or not (is_new or not history().is_notified(alarm)):

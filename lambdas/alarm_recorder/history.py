@@ -1,14 +1,16 @@
 """The rows of logs.logs_history."""
 
 import json
-from typing import Any
 
 import pymysql
 
 from alarm_recorder.alarm import Alarm
 from common.database import Database
+from common.rejected import RejectedError
 
 DUPLICATE = 1062
+# A value that is no JSON, on MySQL and on MariaDB; pymysql takes them for passing errors.
+UNSTORABLE = (3140, 4025)
 
 # Columns that are named otherwise than the alarm's field.
 COLUMNS = {"event_time": "alarm_creation_time", "order_count": "Number_of_orders"}
@@ -19,18 +21,26 @@ class History:
         self._database = database
 
     def add(self, alarm: Alarm) -> bool:
-        """Store the alarm; False if it was there already."""
-        row = {COLUMNS.get(name, name): _value(value) for name, value in alarm.items()}
+        """Store the alarm; False if it was there already.
+
+        Raises:
+            RejectedError: the database refuses it for good.
+            pymysql.Error: the database fails; it may take it later.
+        """
+        row = {COLUMNS.get(name, name): value for name, value in alarm.items()}
+        row["top"] = None if row["top"] is None else json.dumps(row["top"])
         columns = ", ".join(row)
         places = ", ".join(["%s"] * len(row))
         insert = f"INSERT INTO logs.logs_history ({columns}) VALUES ({places})"
         try:
             with self._database.cursor() as cursor:
                 cursor.execute(insert, list(row.values()))
-        except pymysql.IntegrityError as error:
-            if error.args[0] != DUPLICATE:
+        except (pymysql.DataError, pymysql.IntegrityError, pymysql.OperationalError) as error:
+            if error.args[0] == DUPLICATE:
+                return False
+            if isinstance(error, pymysql.OperationalError) and error.args[0] not in UNSTORABLE:
                 raise
-            return False
+            raise RejectedError(f"the database refuses it: {error}") from error
         return True
 
     def is_notified(self, alarm: Alarm) -> bool:
@@ -50,7 +60,3 @@ class History:
                 " WHERE incident_id = %s AND sequence = %s",
                 (alarm["incident_id"], alarm["sequence"]),
             )
-
-
-def _value(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict | list) else value

@@ -4,7 +4,7 @@ from typing import Any
 
 from alarm_recorder.alarm import Alarm
 
-MAX_SUBJECT = 100  # SNS: ASCII, one line
+MAX_SUBJECT = 99  # SNS takes fewer than 100 characters: ASCII, one line
 
 
 def subject_of(alarm: Alarm) -> str:

@@ -50,7 +50,7 @@ def _parse(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise RejectedError(f"longer than {MAX_RECORD_BYTES} bytes")
     try:
-        order = json.loads(data)
+        order = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise RejectedError(f"not JSON: {error}") from None
     if not isinstance(order, dict):

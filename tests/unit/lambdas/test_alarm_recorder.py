@@ -109,6 +109,22 @@ def test_what_can_never_be_recorded_is_put_aside_and_the_others_go_on(inbox, row
     assert len(inbox()) == 1
 
 
+@pytest.mark.parametrize("top", ["text", 5, [], {"name": "\ud800"}, {"name": "\0\u20ac"}])
+def test_whatever_is_in_top_holds_nothing_up(inbox, rows, bucket, top):
+    assert handle(alarm(top=top), close()) == []
+    assert len(rows()) + len(bucket()) == 2
+
+
+def test_what_the_database_refuses_is_put_aside(inbox, rows, bucket, admin):
+    admin.execute("ALTER TABLE logs.logs_history MODIFY kind varchar(4) NOT NULL")
+    admin.execute("ALTER TABLE logs.logs_history ADD CHECK (sequence < 5)")
+    assert handle(alarm(kind="REMINDER"), alarm(sequence=5), alarm()) == []
+    reasons = [rejected["reason"] for rejected in bucket().values()]
+    assert len(reasons) == 2
+    assert all("the database refuses it" in reason for reason in reasons)
+    assert len(rows()) == 1
+
+
 def test_a_database_that_is_down_fails_the_first_and_none_overtakes_it(
     inbox, rows, bucket, mariadb
 ):

@@ -91,6 +91,7 @@ def test_an_empty_text_is_no_attribute():
     [
         (b"\xff\xfe", "not JSON"),
         (b"", "not JSON"),
+        (line().decode().encode("utf-16"), "not JSON"),
         (b'"text"', "not a JSON object"),
         (b"[" * 100_000, "not JSON"),
         (line(Quantity="six"), "Quantity is not a whole number: 'six'"),
