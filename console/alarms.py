@@ -30,7 +30,7 @@ def sentence(row: Row) -> str:
     scope = f" {row['scope']}" if row["scope"] else ""
     level, seconds = f"{row['value']:,g} {row['unit']}", f"{row['window_seconds']:g} s"
     what = f"{level} in {seconds}, threshold {row['threshold']:,g}"
-    if row["kind"] == "CLOSE" and row["duration_seconds"] is not None:
-        what = f"over after {row['duration_seconds']:.0f} s, at most {row['peak']:,g} {row['unit']}"
+    if row["kind"] == "CLOSE" and None not in (row["duration_seconds"], row["peak"]):
+        what = f"over after {row['duration_seconds']:.0f} s, peak {row['peak']:,g} {row['unit']}"
     late = ", found late" if row["late"] else ""
     return f"{time}  {row['kind']:<10} {row['rule']}{scope}: {what}{late}"

@@ -50,7 +50,8 @@ def collect(events: Iterable[Event]) -> Health:
     for event in events:
         match event:
             case Result(host, "failed" | "unreachable" as outcome, details):
-                message = str(details.get("msg", outcome))
+                reached = outcome != "unreachable"
+                message = str(details.get("msg", outcome)) if reached else "cannot be reached"
                 if host == "localhost":
                     faults.append(message)
                 else:

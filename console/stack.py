@@ -59,9 +59,11 @@ def load() -> Stack:
     from ansible.parsing.dataloader import DataLoader
     from ansible.plugins.loader import init_plugin_loader
     from ansible.template import Templar
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
     from ansible.vars.manager import VariableManager
 
-    init_plugin_loader([])
+    if not AnsibleCollectionConfig.collection_finder:
+        init_plugin_loader([])
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=constants.DEFAULT_HOST_LIST)
     manager = VariableManager(loader=loader, inventory=inventory)

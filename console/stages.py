@@ -3,27 +3,31 @@
 import time
 from typing import Any
 
-from console import alarms
+from console import alarms, health
 from console.errors import AWS_ERRORS, ConsoleError
-from console.health import Health, counts
+from console.health import Health
 from console.stack import Stack
 
 COUNT_SECONDS = 5
 
 
-def count(stack: Stack, health: Health) -> dict[str, str]:
-    """The stages in order, each with its count; "?" where it could not be found out."""
-    found = {name: "?" if n is None else f"{n:,}" for name, n in counts(health).items()}
+def survey(stack: Stack) -> tuple[Health, dict[str, str]]:
+    """The hosts' health, and each stage's count; "?" where it could not be found out.
+
+    The last stages are counted first: no line is to seem older than its writing.
+    """
     client = stack.client("dynamodb", retries={"total_max_attempts": 2}, connect_timeout=3)
     try:
-        found["items"] = count_items(client, stack["surgewatch_orders_table"], COUNT_SECONDS)
+        items = count_items(client, stack["surgewatch_orders_table"], COUNT_SECONDS)
     except AWS_ERRORS:
-        found["items"] = "?"
+        items = "?"
     try:
-        found["alarms"] = f"{alarms.ask(stack, 'count')[0]['alarms']:,}"
+        recorded = f"{alarms.ask(stack, 'count')[0]['alarms']:,}"
     except (*AWS_ERRORS, ConsoleError):
-        found["alarms"] = "?"
-    return found
+        recorded = "?"
+    found = health.ask()
+    stages = {name: "?" if n is None else f"{n:,}" for name, n in health.counts(found).items()}
+    return found, stages | {"items": items, "alarms": recorded}
 
 
 def count_items(client: Any, table: str, seconds: float) -> str:

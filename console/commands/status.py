@@ -2,8 +2,8 @@
 
 import argparse
 
-from console import health, stages
 from console import stack as stacks
+from console import stages
 from console.report import show_health, show_stages
 from console.terminal import err
 
@@ -13,8 +13,7 @@ USES_STACK = True
 def run(_options: argparse.Namespace) -> int:
     stack = stacks.load()
     with err.status("Asking the hosts"):
-        found = health.ask()
-        counted = stages.count(stack, found)
+        found, counted = stages.survey(stack)
     show_health(found)
     show_stages(counted)
     return 0 if found.well else 1

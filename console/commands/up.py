@@ -6,7 +6,7 @@ It can be typed again at any time: it goes on where it was.
 import argparse
 import time
 
-from console import alarms, health, playbook, progress, stages
+from console import alarms, playbook, progress, stages
 from console import stack as stacks
 from console.errors import ConsoleError
 from console.report import show_health, show_stages
@@ -42,8 +42,7 @@ def run(options: argparse.Namespace) -> int:
     stack = stacks.load()
     alarm = wait_for_alarm(stack)
     with err.status("Asking the hosts"):
-        found = health.ask()
-        counted = stages.count(stack, found)
+        found, counted = stages.survey(stack)
     if alarm is None or not found.well:
         show_health(found)
     show_stages(counted)

@@ -76,7 +76,7 @@ def test_a_host_that_cannot_be_reached_is_a_fault_of_it():
     )
     assert found.faults == ["Not running: generator-02."]
     assert [(host.name, host.faults) for host in found.hosts] == [
-        ("generator-01", ["no route"]),
+        ("generator-01", ["cannot be reached"]),
         ("region", []),
     ]
 
