@@ -17,7 +17,7 @@ _VIEWS = Template(
 -- $name: each line once, in the tick of 100 ms after it. Repeats share number and time.
 CREATE TEMPORARY VIEW ${name}_lines AS
 SELECT window_time AS counted, $scope AS group_value, InvoiceNo
-FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(event_time), INTERVAL '0.1' SECOND))
+FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(EventTime), INTERVAL '0.1' SECOND))
 WHERE $lines
 GROUP BY window_start, window_end, window_time, InvoiceNo, LineNo$columns;
 

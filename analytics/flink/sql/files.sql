@@ -1,11 +1,12 @@
 -- Recorded order lines in, alarms out: for tests and comparisons.
 CREATE TABLE orders (
-  InvoiceNo STRING, StockCode STRING, Description STRING, Quantity STRING, InvoiceDate STRING,
-  UnitPrice STRING, Customer STRING, Country STRING, LineNo STRING, EventTime STRING,
-  ClientIP STRING,
-  event_time AS TO_TIMESTAMP(EventTime, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''),
-  WATERMARK FOR event_time AS event_time - INTERVAL '0.5' SECOND
-) WITH ('connector' = 'filesystem', 'path' = '${orders}', 'format' = 'json');
+  InvoiceNo STRING, LineNo STRING, StockCode STRING, Country STRING, ClientIP STRING,
+  EventTime TIMESTAMP_LTZ(3),
+  WATERMARK FOR EventTime AS EventTime - INTERVAL '0.5' SECOND
+) WITH (
+  'connector' = 'filesystem', 'path' = '${orders}', 'format' = 'json',
+  'json.timestamp-format.standard' = 'ISO-8601', 'json.ignore-parse-errors' = 'true'
+);
 
 CREATE TABLE alarms (
   incident_id STRING, rule STRING, `scope` STRING, kind STRING, sequence INT, event_time STRING,

@@ -1,12 +1,12 @@
 -- The order stream in, the alarm stream out.
 CREATE TABLE order_lines (
   InvoiceNo STRING, LineNo STRING, StockCode STRING, Country STRING, ClientIP STRING,
-  EventTime STRING,
-  event_time AS TO_TIMESTAMP(EventTime, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''),
-  WATERMARK FOR event_time AS event_time - INTERVAL '0.5' SECOND
+  EventTime TIMESTAMP_LTZ(3),
+  WATERMARK FOR EventTime AS EventTime - INTERVAL '0.5' SECOND
 ) WITH (
   'connector' = 'kinesis', 'stream.arn' = '${orders_arn}', 'aws.region' = '${region}',
-  'format' = 'json', 'source.init.position' = 'TRIM_HORIZON',
+  'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+  'json.ignore-parse-errors' = 'true', 'source.init.position' = 'TRIM_HORIZON',
   'source.shard.discovery.interval' = '3 s'
   ${source_options}
 );
@@ -15,15 +15,15 @@ CREATE TABLE order_lines (
 -- rows have no LineNo, by which the rules leave them out.
 CREATE TABLE heartbeat (
   number BIGINT,
-  event_time AS CAST(CURRENT_TIMESTAMP AS TIMESTAMP(3)) - INTERVAL '1' SECOND,
-  WATERMARK FOR event_time AS event_time
+  EventTime AS CAST(CURRENT_TIMESTAMP AS TIMESTAMP_LTZ(3)) - INTERVAL '1' SECOND,
+  WATERMARK FOR EventTime AS EventTime
 ) WITH ('connector' = 'datagen', 'rows-per-second' = '10', 'fields.number.kind' = 'sequence',
   'fields.number.start' = '1', 'fields.number.end' = '9000000000000000000');
 
 CREATE TEMPORARY VIEW orders AS
-SELECT InvoiceNo, LineNo, Country, ClientIP, event_time FROM order_lines
+SELECT InvoiceNo, LineNo, Country, ClientIP, EventTime FROM order_lines
 UNION ALL
-SELECT CAST(number AS STRING), CASE WHEN number < 0 THEN 'never' ELSE '' END, '', '', event_time
+SELECT CAST(number AS STRING), CASE WHEN number < 0 THEN 'never' ELSE '' END, '', '', EventTime
 FROM heartbeat;
 
 CREATE TABLE alarms (
