@@ -2,6 +2,7 @@
 
 import argparse
 import subprocess
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from console import stack as stacks
@@ -31,8 +32,7 @@ def run(options: argparse.Namespace) -> int:
         return _follow(commands)
     with ThreadPoolExecutor(len(hosts)) as pool:
         answers = list(pool.map(_read, commands.values()))
-    # Each line begins with its time, all in UTC.
-    for line in sorted(line for lines, _ in answers for line in lines):
+    for line in by_time(line for lines, _ in answers for line in lines):
         out.print(line, markup=False)
     return max(code for _, code in answers)
 
@@ -40,9 +40,21 @@ def run(options: argparse.Namespace) -> int:
 def journal_command(unit: str | None, follow: bool) -> list[str]:
     """journalctl for a unit, by its whole name or without "surgewatch-"; or for all of ours."""
     units = [f"surgewatch-{unit}", unit] if unit else ["surgewatch-*", "mariadb", "nginx"]
-    command = ["journalctl", "--utc", "--output=short-iso", "--no-pager", "--quiet", "--lines=200"]
+    command = [
+        "journalctl",
+        "--utc",
+        "--output=short-iso-precise",
+        "--no-pager",
+        "--quiet",
+        "--lines=200",
+    ]
     command += [f"--unit={name}" for name in units]
     return [*UNTIL_STDIN_ENDS, *command, "--follow"] if follow else command
+
+
+def by_time(lines: Iterable[str]) -> list[str]:
+    """Lines that begin with their time, in UTC; those of one moment stay in their order."""
+    return sorted(lines, key=lambda line: line.partition(" ")[0])
 
 
 def _read(command: list[str]) -> tuple[list[str], int]:

@@ -60,6 +60,12 @@ def test_a_unit_may_be_named_without_its_prefix():
     assert "--follow" in logs.journal_command(None, True)
 
 
+def test_journals_of_several_hosts_are_one_by_time():
+    one = ["2026-11-24T07:52:25.100000+0000 one z", "2026-11-24T07:52:25.100000+0000 one a"]
+    two = ["2026-11-24T07:52:24.999999+0000 two b"]
+    assert logs.by_time([*one, *two]) == [*two, *one]
+
+
 def test_every_lock_file_has_its_source():
     """A lock that `lock` does not know would never be renewed."""
     known = {target for _, target, _ in lock.locks(stacks.ROOT)}
