@@ -58,7 +58,9 @@ class MariaDB:
         """Start it and return once it answers."""
         server = shutil.which("mariadbd", path=SBIN)
         if server is None:
-            raise RuntimeError("mariadbd is not there: apt-get install mariadb-server-core")
+            raise RuntimeError(
+                "mariadbd is not there: apt install mariadb-server-core mariadb-client-core"
+            )
         own = {
             "datadir": self.home / "data",
             "socket": self.home / "socket",
