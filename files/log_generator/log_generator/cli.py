@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except LogGeneratorError as error:
+    except (LogGeneratorError, OSError) as error:
         print(f"log-generator: {error}", file=sys.stderr)
         return 1
 

@@ -21,15 +21,12 @@ class OrderLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        found = os.fstat(self.fd)
-        self.inode, self.offset = found.st_ino, found.st_size
+        self.inode = os.fstat(self.fd).st_ino
         self.last_event_time = self._begin_on_a_line()
 
     def write(self, data: bytes) -> int:
         """Append as much as there is room for; how many bytes that was."""
-        done = os.write(self.fd, data)
-        self.offset += done
-        return done
+        return os.write(self.fd, data)
 
     def was_renamed(self) -> bool:
         try:
@@ -38,14 +35,15 @@ class OrderLog:
             return True
 
     def position(self) -> LogPosition:
-        return LogPosition(self.inode, self.offset)
+        return LogPosition(self.inode, os.fstat(self.fd).st_size)
 
     def close(self) -> None:
         os.close(self.fd)
 
     def _begin_on_a_line(self) -> bytes | None:
         """The EventTime of the last line; what another program left unfinished is ended."""
-        data = os.pread(self.fd, _LAST_BYTES, max(0, self.offset - _LAST_BYTES))
+        size = os.fstat(self.fd).st_size
+        data = os.pread(self.fd, _LAST_BYTES, max(0, size - _LAST_BYTES))
         if data and not data.endswith(b"\n"):
             self.write(b"\n")
         lines = data.splitlines(keepends=True)

@@ -1,13 +1,28 @@
 """When a line is due, in seconds that the generator has been running (stops do not count)."""
 
+import hashlib
 import math
 import random
 from collections.abc import Sequence
+
+import msgspec
 
 from log_generator import slices
 from log_generator.config import Config, Surge
 
 _BLOCK = 1024
+
+
+def identity(config: Config) -> str:
+    """Another one is another schedule, which begins anew."""
+    parts = (
+        config.pace,
+        config.lines_per_second,
+        config.recorded_speed,
+        config.surges,
+        config.seed,
+    )
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 class Schedule:
@@ -67,7 +82,9 @@ class Pace:
         block, place = divmod(number, _BLOCK)
         if block != self._block:
             # A generator of its own for each block: a resumed run needs no replay of the draws.
-            draw = random.Random(f"{self._config.seed} {block}").random
+            # And another one on each host, or the hosts' lines would come together.
+            name = f"{self._config.seed} {self._config.slices} {block}"
+            draw = random.Random(name).random
             self._gaps = [-math.log(1.0 - draw()) * self._gap for _ in range(_BLOCK)]
             self._block = block
         return self._gaps[place]

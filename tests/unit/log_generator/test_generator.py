@@ -59,15 +59,25 @@ def test_it_does_not_catch_up(host):
     assert len(host.lines()) == pytest.approx(210, abs=3)
 
 
-def test_after_a_change_of_pace_no_heap_of_lines_comes(host):
-    host.settings["lines_per_second"] = 0.01
+def test_another_schedule_begins_anew(host):
     generator = host.start()
     host.run(generator, 500)
     generator.stop()
-    host.settings["lines_per_second"] = 10_000
+    host.settings["surges"] = (Surge(start=1, duration=1, factor=50),)
+    before = len(host.lines())
+    host.run(host.start(), 3)
+    assert len(host.lines()) - before == pytest.approx(10 + 500 + 10, abs=5)
+
+
+def test_more_slices_make_no_heap_of_lines(host):
+    host.settings["slices"] = "0"
+    generator = host.start()
+    host.run(generator, 10)
+    generator.stop()
+    host.settings["slices"] = "0-1023"
     generator = host.start()
     host.run(generator, 0.1)
-    assert generator.lines < 1200
+    assert generator.lines < 120
 
 
 def test_recorded_pace_follows_the_dates(machine, tmp_path):

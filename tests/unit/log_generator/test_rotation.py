@@ -1,5 +1,6 @@
 """What the rotation removes, run as the unit runs it."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -30,9 +31,9 @@ def remove(tmp_path, shipped, keep=2):
         for file; do grep -xF "$file" {tmp_path}/shipped || code=1; done
         exit ${{code:-0}}\n""")
     agent.chmod(0o755)
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    unit = jinja2.Environment(loader=loader, trim_blocks=True).get_template(UNIT)
-    text = unit.render(
+    jinja = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True)
+    jinja.filters["dirname"] = os.path.dirname
+    text = jinja.get_template(UNIT).render(
         log_generator_rotate_keep=keep,
         log_generator_shipped_command=[str(agent), "shipped"],
         __log_generator_log=str(tmp_path / "orders.log"),

@@ -102,6 +102,13 @@ def test_poisson_gaps_have_the_right_mean_and_are_the_same_in_every_run(tmp_path
     assert Pace(config(tmp_path, pace="poisson", seed=2)).gap(0, 0) != gaps[0]
 
 
+def test_two_hosts_do_not_write_in_step(tmp_path):
+    one, two = (
+        Pace(config(tmp_path, pace="poisson", slices=text)) for text in ("0-511", "512-1023")
+    )
+    assert all(one.gap(number, 0) != two.gap(number, 0) for number in range(100))
+
+
 def test_recorded_gaps_are_sped_up(tmp_path):
     pace = Pace(config(tmp_path, pace="recorded", recorded_speed=120))
     assert pace.gap(5, 60.0) == 0.5
