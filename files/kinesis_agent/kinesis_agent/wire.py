@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Protocol
@@ -117,6 +118,9 @@ class KinesisJson(_Json):
         return self._start + b"".join(parts).replace(b"\n", b"")
 
 
+_RECORDS, _ERROR_CODE = cbor.text("Records"), cbor.text("ErrorCode")
+
+
 class KinesisCbor:
     """PutRecords in CBOR, which AWS takes and no emulator takes rightly."""
 
@@ -143,6 +147,10 @@ class KinesisCbor:
     def answer(self, data: bytes) -> Answer:
         if cbor.text("FailedRecordCount") + b"\x00" in data:
             return Answer([])
+        refused = cbor.maps_with(data[data.find(_RECORDS) + len(_RECORDS) :], b"ErrorCode")
+        if refused:
+            code = data[data.find(_ERROR_CODE) + len(_ERROR_CODE) + 1 :][:64]
+            return Answer(refused, re.match(rb"\w*", code)[0].decode())  # type: ignore[index]
         try:
             value = cbor.decode(data)
             return _refused(msgspec.convert(value["Records"], list[_Put]))
