@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from console.stack import ROOT, use_project
 from console.terminal import clock, err, out
 
+PLAYBOOKS = ROOT / "playbooks"
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 CLOSING = re.compile(
     r"=+ .*\d+ (passed|failed|errors?|skipped).* in [\d.]+s.* =+|=+ no tests ran .*=+"
@@ -39,11 +40,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def steps(full: bool) -> list[Step]:
+    playbooks = ["site.yml", *(f"playbooks/{path.name}" for path in PLAYBOOKS.glob("*.yml"))]
     return [
         Step("ruff check", ["ruff", "check"]),
         Step("ruff format", ["ruff", "format", "--check"]),
         Step("ansible-lint", ["ansible-lint"]),
-        Step("playbook syntax", ["ansible-playbook", "--syntax-check", "site.yml"]),
+        Step("playbook syntax", ["ansible-playbook", "--syntax-check", *playbooks]),
         Step("MariaDB for the unit tests", ["ansible", "localhost", "--become", *MARIADB]),
         Step("unit tests", ["pytest", "tests/unit", *(["--full"] if full else [])]),
         Step("molecule test", ["molecule", "test"], takes_minutes=True),
@@ -52,7 +54,11 @@ def steps(full: bool) -> list[Step]:
 
 def run(options: argparse.Namespace) -> int:
     use_project()
-    environment = os.environ | ({"SURGEWATCH_FULL": "1"} if options.full else {})
+    environment = dict(os.environ)
+    if options.full:
+        environment["SURGEWATCH_FULL"] = "1"
+    if not out.is_terminal:
+        environment["NO_COLOR"] = "1"
     return run_steps(steps(options.full), environment)
 
 
