@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from console.errors import ConsoleError
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 
@@ -21,7 +23,10 @@ class Stack:
 
     def __getitem__(self, name: str) -> Any:
         """A variable of the stack as a whole."""
-        return self.variables["localhost"][name]
+        try:
+            return self.variables["localhost"][name]
+        except KeyError as error:
+            raise ConsoleError(f"The inventory does not say {name}.") from error
 
     @property
     def hosts(self) -> list[str]:
@@ -55,6 +60,7 @@ def load() -> Stack:
     use_project()
     # Ansible reads its settings when it is imported, and takes half a second for it.
     from ansible import constants
+    from ansible.errors import AnsibleError
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
     from ansible.plugins.loader import init_plugin_loader
@@ -65,7 +71,10 @@ def load() -> Stack:
     if not AnsibleCollectionConfig.collection_finder:
         init_plugin_loader([])
     loader = DataLoader()
-    inventory = InventoryManager(loader=loader, sources=constants.DEFAULT_HOST_LIST)
+    try:
+        inventory = InventoryManager(loader=loader, sources=constants.DEFAULT_HOST_LIST)
+    except AnsibleError as error:
+        raise ConsoleError(str(error)) from error
     manager = VariableManager(loader=loader, inventory=inventory)
     variables = {}
     for name in ("localhost", *(host.name for host in inventory.get_hosts("all"))):

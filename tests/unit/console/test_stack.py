@@ -36,6 +36,15 @@ def test_variables_are_rendered_as_a_play_sees_them(stack):
     assert stack.variables["web-2"]["where"] == "web-2 of 3"
 
 
+def test_what_the_inventory_lacks_is_said(stack, monkeypatch):
+    with pytest.raises(ConsoleError, match="surgewatch_bucket"):
+        stack["surgewatch_bucket"]
+    monkeypatch.setattr("ansible.constants.DEFAULT_HOST_LIST", ["/no/such/inventory"])
+    monkeypatch.setattr("ansible.constants.INVENTORY_ANY_UNPARSED_IS_FAILED", True)
+    with pytest.raises(ConsoleError, match="/no/such/inventory"):
+        stacks.load()
+
+
 def test_a_host_is_reached_as_ansible_reaches_it(stack):
     command = ["journalctl", "--unit=a b"]
     assert hosts.command_on(stack, "web-1", command) == [
