@@ -4,6 +4,9 @@ It can be typed again at any time: it goes on where it was.
 """
 
 import argparse
+import os
+import shutil
+import subprocess
 import time
 
 from console import alarms, playbook, progress, stages
@@ -35,6 +38,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if not options.inventory and not may_be_root():
+        raise ConsoleError(
+            "The containers of the local stack are root's: "
+            "run this as root, or as a user with sudo and no password asked."
+        )
     words = [word for value in options.extra_vars for word in ("-e", value)]
     end = progress.follow(playbook.run("site.yml", words), BUILD / "up.log")
     if end.code:
@@ -51,6 +59,13 @@ def run(options: argparse.Namespace) -> int:
     out.print(f"\n[bold]The last alarm[/]\n  {alarms.sentence(alarm)}")
     out.print(NEXT, markup=False)
     return 0 if found.well else 1
+
+
+def may_be_root() -> bool:
+    """Whether this is root, or sudo works without a question (Ansible cannot ask it)."""
+    if os.geteuid() == 0:
+        return True
+    return bool(shutil.which("sudo")) and subprocess.run(["sudo", "-n", "true"]).returncode == 0
 
 
 def wait_for_alarm(stack: Stack) -> alarms.Row | None:
