@@ -70,11 +70,14 @@ def may_be_root() -> bool:
 
 def wait_for_alarm(stack: Stack) -> alarms.Row | None:
     """The last alarm, or the first if there was none yet; None where none comes."""
+    if rows := alarms.ask(stack, "list", limit=1):
+        return rows[0]
+    err.print("[bold]Waiting for the first alarm[/], which takes a minute or so")
     started = time.monotonic()
     with err.status("") as status:
         while (waited := time.monotonic() - started) < WAIT_SECONDS:
             if rows := alarms.ask(stack, "list", limit=1):
-                return rows[-1]
-            status.update(f"Waiting for the first alarm, a minute or so  {clock(waited)}")
+                return rows[0]
+            status.update(clock(waited))
             time.sleep(POLL_SECONDS)
     return None

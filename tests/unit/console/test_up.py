@@ -30,5 +30,6 @@ def test_the_first_alarm_is_waited_for(monkeypatch):
     monkeypatch.setattr(up, "POLL_SECONDS", 0)
     monkeypatch.setattr(up.alarms, "ask", lambda *_, **__: answers.pop(0))
     assert up.wait_for_alarm(None) == {"id": 1}
+    answers.append([])
     monkeypatch.setattr(up, "WAIT_SECONDS", 0)
     assert up.wait_for_alarm(None) is None
