@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from log_generator import inject, record, recovery, replay, schedule, slices
+from log_generator import inject, record, recovery, replay, slices
 from log_generator import state as states
 from log_generator.checkpoint import Checkpoints
 from log_generator.config import Config
@@ -72,9 +72,7 @@ class Generator:
         self._replay = Replay(prepared, slices.parse(config.slices), replay.unpack(saved.positions))
         self._saved = saved
         self.lines, self.injected = saved.lines, saved.injected
-        self._schedule_id = schedule.identity(config)
-        same = saved.schedule == self._schedule_id
-        self._elapsed, self._last_due = (saved.elapsed, saved.last_due) if same else (0.0, 0.0)
+        self._elapsed, self._last_due = saved.elapsed, saved.last_due
         self._last_recorded = saved.last_recorded
         self._event_time = (saved.last_event_time or "").encode()
         self.paused: str | None = None
@@ -131,7 +129,6 @@ class Generator:
             positions=replay.pack(self._replay.positions()),
             lines=self.lines,
             injected=self.injected,
-            schedule=self._schedule_id,
             elapsed=self._elapsed,
             last_due=self._last_due,
             last_recorded=self._last_recorded,
@@ -154,7 +151,7 @@ class Generator:
             batch.append(b"%b%b%b%b\n" % (body, stamp, self._separator, address))
 
         while self._line and self._due <= self._elapsed and len(batch) < _BATCH:
-            # With more slices than before it may be long overdue: the schedule goes back to it.
+            # After a change of pace it may be long overdue: the schedule goes back to it.
             self._elapsed = min(self._elapsed, self._due + _LONGEST_STEP)
             add(self._line.invoice, self._line.body)
             self._replay.written(self._line.place)

@@ -1,28 +1,13 @@
 """When a line is due, in seconds that the generator has been running (stops do not count)."""
 
-import hashlib
 import math
 import random
 from collections.abc import Sequence
-
-import msgspec
 
 from log_generator import slices
 from log_generator.config import Config, Surge
 
 _BLOCK = 1024
-
-
-def identity(config: Config) -> str:
-    """Another one is another schedule, which begins anew."""
-    parts = (
-        config.pace,
-        config.lines_per_second,
-        config.recorded_speed,
-        config.surges,
-        config.seed,
-    )
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 class Schedule:

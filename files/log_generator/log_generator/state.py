@@ -32,7 +32,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, Position] = {}
     lines: int = 0
     injected: int = 0
-    schedule: str = ""
     elapsed: float = 0.0
     last_due: float = 0.0
     last_recorded: int = 0

@@ -59,12 +59,12 @@ def test_it_does_not_catch_up(host):
     assert len(host.lines()) == pytest.approx(210, abs=3)
 
 
-def test_another_schedule_begins_anew(host):
+def test_another_pace_goes_on_in_the_same_schedule(host):
     generator = host.start()
     host.run(generator, 500)
     generator.stop()
-    host.settings["surges"] = (Surge(start=1, duration=1, factor=50),)
     before = len(host.lines())
+    host.settings["surges"] = (Surge(start=501, duration=1, factor=50),)
     host.run(host.start(), 3)
     assert len(host.lines()) - before == pytest.approx(10 + 500 + 10, abs=5)
 

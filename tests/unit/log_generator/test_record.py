@@ -3,7 +3,7 @@ import io
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_generator import record
 
@@ -16,6 +16,7 @@ NETWORKS = [
 ]
 
 
+@settings(deadline=None)
 @given(ANY, st.integers(1, 2000))
 def test_csv_reads_back_as_it_was_but_for_line_breaks(fields, number):
     line = record.body(fields, number, "csv")
@@ -26,6 +27,7 @@ def test_csv_reads_back_as_it_was_but_for_line_breaks(fields, number):
     assert found == [*expected, str(number), ""]
 
 
+@settings(deadline=None)
 @given(ANY, st.integers(1, 2000))
 def test_tsv_has_always_as_many_columns(fields, number):
     columns = record.body(fields, number, "tsv").split("\t")

@@ -2,7 +2,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_generator.config import Config, Surge
 from log_generator.schedule import Pace, Schedule
@@ -50,33 +50,34 @@ def test_surges_at_the_same_time_multiply():
 
 surges = st.lists(
     st.builds(
-        lambda start, duration, factor, rest: Surge(
-            start, duration, factor, rest and duration + rest
+        lambda start, duration, factor, pause: Surge(
+            start, duration, factor, None if pause is None else duration + pause
         ),
-        st.floats(0, 1e4),
-        st.floats(0.01, 100),
-        st.floats(0, 50),
-        st.none() | st.floats(0.01, 1000),
+        start=st.floats(0, 1e4),
+        duration=st.floats(0.5, 100),
+        factor=st.floats(0.2, 50),
+        pause=st.none() | st.floats(0.5, 1000),
     ),
     max_size=4,
 )
 
 
+@settings(deadline=None)
 @given(surges, st.floats(0, 1e6), st.floats(1e-4, 100))
 def test_time_goes_on_whatever_the_surges(surges, moment, gap):
-    schedule = Schedule([s for s in surges if s.factor > 0.01])
-    for _ in range(50):
+    schedule = Schedule(surges)
+    for _ in range(10):
         later = schedule.after(moment, gap)
         assert later >= moment
         moment = later
 
 
+@settings(deadline=None)
 @given(surges, st.floats(0, 1e4), st.floats(0, 50), st.floats(0, 50))
 def test_two_gaps_are_as_long_as_their_sum(surges, moment, first, second):
-    kept = [s for s in surges if s.factor > 0.01]
-    schedule = Schedule(kept)
+    schedule = Schedule(surges)
     stepwise = schedule.after(schedule.after(moment, first), second)
-    assert stepwise == pytest.approx(Schedule(kept).after(moment, first + second), abs=1e-6)
+    assert stepwise == pytest.approx(Schedule(surges).after(moment, first + second), abs=1e-6)
 
 
 def config(tmp_path, **settings):
