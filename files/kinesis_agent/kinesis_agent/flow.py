@@ -22,6 +22,7 @@ from kinesis_agent.wire import KEY_SIZE, Answer
 LONGEST = {True: 1_048_576 - KEY_SIZE, False: 1_024_000}
 LARGEST = {True: 5_242_880, False: 4_194_304}
 WAITING_BYTES = 8 * 1024 * 1024
+SENDING_THREADS = 4
 # Pieces that a flow reads before the others have their turn.
 TURN = 8
 
@@ -71,7 +72,9 @@ class Running:
         largest = LARGEST[is_stream]
         if flow.max_buffer_size_bytes is not UNSET:
             largest = min(largest, flow.max_buffer_size_bytes)
-        threads = max(1, min(config.max_sending_threads or 8, flow.publish_queue_capacity))
+        threads = max(
+            1, min(config.max_sending_threads or SENDING_THREADS, flow.publish_queue_capacity)
+        )
         # A key goes with each record.
         room = largest - flow.max_buffer_size_records * KEY_SIZE
         self.outbox = Outbox(
@@ -89,18 +92,15 @@ class Running:
     def work(self, monotonic: float, wall: float) -> bool:
         """Read, convert and send for a turn; return whether there is more to do at once."""
         for _ in range(TURN):
-            if not self.outbox.has_room:
-                break
-            piece = self.tailer.next(wall)
+            piece = self.tailer.next(wall) if self.outbox.has_room else None
             if piece is None:
                 self.send(monotonic, flush=True)
-                break
+                self._commit()
+                return False
             self._add(piece)
             self.send(monotonic)
-        else:
-            return True
         self._commit()
-        return False
+        return True
 
     def send(self, monotonic: float, flush: bool = False) -> None:
         """Hand what can be sent to the senders."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-import re
 from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Protocol
@@ -149,8 +148,8 @@ class KinesisCbor:
             return Answer([])
         refused = cbor.maps_with(data[data.find(_RECORDS) + len(_RECORDS) :], b"ErrorCode")
         if refused:
-            code = data[data.find(_ERROR_CODE) + len(_ERROR_CODE) + 1 :][:64]
-            return Answer(refused, re.match(rb"\w*", code)[0].decode())  # type: ignore[index]
+            reason = cbor.decode(data[data.find(_ERROR_CODE) + len(_ERROR_CODE) :])
+            return Answer(refused, str(reason or ""))
         try:
             value = cbor.decode(data)
             return _refused(msgspec.convert(value["Records"], list[_Put]))

@@ -1,0 +1,191 @@
+"""What each option makes of lines; where the official agent gives something else, it is said."""
+
+import json
+from typing import Any
+
+import pytest
+from kinesis_agent.config import parse
+from kinesis_agent.convert import Conversion
+from kinesis_agent.tail import Piece
+from kinesis_agent.text import Counts
+
+
+def convert(
+    text: bytes, *options: dict[str, Any], counts: Counts | None = None, **flow: Any
+) -> list[bytes]:
+    flow |= {"filePattern": "/x", "kinesisStream": "s", "dataProcessingOptions": options}
+    config = parse({"agent.json": json.dumps({"flows": [flow]})})
+    conversion = Conversion(config.flows[0], counts or Counts())
+    end = conversion.framer.cut(text, settled=True)
+    return conversion.convert(Piece(None, text[:end], 0, []))
+
+
+def csv(text: bytes, **option: Any) -> list[dict[str, Any]]:
+    names = {"optionName": "CSVTOJSON", "customFieldNames": ["a", "b", "c"]}
+    return [json.loads(record) for record in convert(text, names | option)]
+
+
+def abc(a: str | None, b: str | None, c: str | None) -> dict[str, str | None]:
+    return {"a": a, "b": b, "c": c}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"1,2,3\n", abc("1", "2", "3")),
+        (b"1,,3\n", abc("1", "", "3")),
+        (b"1,,\n", abc("1", None, None)),
+        (b"1\n", abc("1", None, None)),
+        (b"1,2,3,4\n", abc("1", "2", "3")),
+        (b"1,2,3\r\n", abc("1", "2", "3\r")),
+        (b'"1,2",3\n', abc('"1', '2"', "3")),
+        (b"\\,\t,\x01\n", abc("\\", "\t", "\x01")),
+        ("£,é,%s\n".encode(), abc("£", "é", "%s")),
+        (b"\xa3,2,3\n", abc("\ufffd", "2", "3")),
+    ],
+)
+def test_csv_as_the_official_agent_has_it(line: bytes, expected: dict[str, str | None]) -> None:
+    assert csv(line + b"x,y,z\n") == [expected, abc("x", "y", "z")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"1,,\n", abc("1", "", "")),
+        (b"1\n", abc("1", None, None)),
+        (b'"1,2",3,4\r\n', abc("1,2", "3", "4")),
+        (b'"a ""b""",,"c\r\nd"\r\n', abc('a "b"', "", "c\r\nd")),
+        (b'"",5" pipe,"x"\n', abc("", '5" pipe', "x")),
+        (b'"never closed,2,3\n', abc('"never closed', "2", "3")),
+        (b'"a"b,2,3\n', abc('"a"b', "2", "3")),
+    ],
+)
+def test_csv_with_quotes(line: bytes, expected: dict[str, str | None]) -> None:
+    plain = abc("x", "y", "z")
+    found = csv(b"x,y,z\n" + line + b'x,"y",z\nx,y,z\n', csvQuoting="rfc4180")
+    assert found == [plain, expected, plain, plain]
+
+
+def test_csv_delimiters() -> None:
+    assert csv(b"1\t2\t3\n", delimiter="\t") == [abc("1", "2", "3")]
+    assert csv(b"1|2|3\n", delimiter="\\|") == [abc("1", "2", "3")]
+    assert csv(b"1 ; 2;3\n", delimiter=" *; *") == [abc("1", "2", "3")]
+
+
+def test_json_is_compact_or_pretty() -> None:
+    option = {"optionName": "CSVTOJSON", "customFieldNames": ["a"]}
+    assert convert(b"1\n", option) == [b'{"a":"1"}\n']
+    assert convert(b"1\n", option | {"jsonFormat": "PRETTYPRINT"}) == [b'{\n  "a": "1"\n}\n']
+
+
+LOGS = [
+    (
+        "COMMONAPACHELOG",
+        b'192.0.2.1 - bob [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326',
+        {
+            "host": "192.0.2.1",
+            "ident": None,
+            "authuser": "bob",
+            "datetime": "10/Oct/2000:13:55:36 -0700",
+            "request": "GET /a HTTP/1.0",
+            "response": "200",
+            "bytes": "2326",
+        },
+    ),
+    (
+        "COMBINEDAPACHELOG",
+        b'2001:db8::1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 304 - "-" "a \\"b\\""',
+        {
+            "host": "2001:db8::1",
+            "ident": None,
+            "authuser": None,
+            "datetime": "10/Oct/2000:13:55:36 -0700",
+            "request": "GET / HTTP/1.0",
+            "response": "304",
+            "bytes": None,
+            "referrer": None,
+            "agent": 'a \\"b\\"',
+        },
+    ),
+    (
+        "APACHEERRORLOG",
+        b"[Fri Sep 09 10:42:29.902022 2011] [core:error] [pid 35708:tid 4328636416] "
+        b"[client 192.0.2.7] File does not exist: /x",
+        {
+            "timestamp": "Fri Sep 09 10:42:29.902022 2011",
+            "module": "core",
+            "severity": "error",
+            "processid": "35708",
+            "threadid": "4328636416",
+            "client": "192.0.2.7",
+            "message": "File does not exist: /x",
+        },
+    ),
+    (
+        "SYSLOG",
+        b"Mar 12 12:00:08 server2 rcd[308]: Loaded 12 packages",
+        {
+            "timestamp": "Mar 12 12:00:08",
+            "hostname": "server2",
+            "program": "rcd",
+            "processid": "308",
+            "message": "Loaded 12 packages",
+        },
+    ),
+    (
+        "RFC3339SYSLOG",
+        b"2026-01-31T12:00:00.123+01:00 host kernel: up",
+        {
+            "timestamp": "2026-01-31T12:00:00.123+01:00",
+            "hostname": "host",
+            "program": "kernel",
+            "processid": None,
+            "message": "up",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("log_format", "line", "expected"), LOGS)
+def test_log_formats(log_format: str, line: bytes, expected: dict[str, str | None]) -> None:
+    counts = Counts()
+    option = {"optionName": "LOGTOJSON", "logFormat": log_format}
+    (record,) = convert(line + b"\nsomething else\n", option, counts=counts)
+    assert json.loads(record) == expected
+    assert counts.unmatched == 1
+
+
+def test_log_with_a_pattern_of_ones_own() -> None:
+    option = {
+        "optionName": "LOGTOJSON",
+        "logFormat": "SYSLOG",
+        "matchPattern": r"(?<level>\w+): (.*)",
+        "customFieldNames": ["level", "text"],
+    }
+    assert convert(b"WARN: hot\n", option) == [b'{"level":"WARN","text":"hot"}\n']
+
+
+def test_metadata_brackets_and_records_of_several_lines() -> None:
+    metadata = {"optionName": "ADDMETADATA", "metadata": {"shop": 1}}
+    assert convert(b"x\n", metadata) == [b'{"metadata":{"shop":1},"data":"x"}\n']
+    assert convert(b"x\n", {"optionName": "ADDBRACKETS"}) == [b"[x]\n"]
+    text = b"2026 a\n  b\n2026 c\n"
+    assert convert(text, multiLineStartPattern=r"\d{4}") == [b"2026 a\n  b\n", b"2026 c\n"]
+    single = {"optionName": "SINGLELINE"}
+    assert convert(text, single, multiLineStartPattern=r"\d{4}") == [b"2026 ab\n", b"2026 c\n"]
+
+
+def test_header_and_encoding() -> None:
+    counts = Counts()
+    assert convert(b"head\nx\n", skipHeaderLines=1) == [b"x\n"]
+    assert convert(b"\xa3\n", encoding="latin-1") == ["£\n".encode()]
+    assert convert("\ufeffé\nx\n".encode("utf-16-le"), encoding="utf-16-le") == [
+        "é\n".encode(),
+        b"x\n",
+    ]
+    assert convert(b"a\x80b\n", encoding="ascii", counts=counts) == ["a\ufffdb\n".encode()]
+    assert counts.undecodable == 1
+
+
+def test_lines_pass_as_they_are_where_nothing_is_asked() -> None:
+    assert convert(b"a\x80\r\n\n") == [b"a\x80\r\n", b"\n"]
