@@ -23,6 +23,7 @@ class AgentProcess:
     def __init__(self, folder: Path, flows: list[dict[str, Any]], **settings: Any) -> None:
         self.config, self.state_dir = folder / "agent.json", folder / "state"
         self.positions = self.state_dir / "positions.json"
+        self.environment = os.environ | ENVIRONMENT
         self.log = folder / "agent.log"
         settings = {"cloudwatch.emitMetrics": False} | settings | {"flows": flows}
         self.config.write_text(json.dumps(settings))
@@ -39,7 +40,7 @@ class AgentProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [COMMAND, "run", "--config", self.config, "--state-dir", self.state_dir],
-                env=os.environ | ENVIRONMENT,
+                env=self.environment,
                 stderr=log,
             )
 

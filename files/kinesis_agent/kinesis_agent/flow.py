@@ -9,10 +9,12 @@ from msgspec import UNSET, Struct
 
 from kinesis_agent.backoff import Backoff
 from kinesis_agent.batch import Outbox, Request
-from kinesis_agent.checkpoint import Tracked, replace_file
+from kinesis_agent.checkpoint import Tracked
 from kinesis_agent.config import Config, Flow
 from kinesis_agent.convert import Conversion
 from kinesis_agent.errors import SendError
+from kinesis_agent.oversize import Oversize
+from kinesis_agent.reader import Reader
 from kinesis_agent.send import Client, Senders
 from kinesis_agent.tail import Piece, Tailer
 from kinesis_agent.text import Counts
@@ -57,7 +59,8 @@ class Running:
         self.last_error: str | None = None
         self._failing = False
         self.converter = Conversion(flow, self.counts)
-        self._oversize = oversize
+        self._oversize, self._cutting = Oversize(oversize), set[Reader]()
+        self._terminator = flow.truncated_record_terminator
         is_stream = flow.kinesis_stream is not None
         self._longest = LONGEST[is_stream]
         self.tailer = Tailer(
@@ -110,29 +113,42 @@ class Running:
 
     def _add(self, piece: Piece) -> None:
         if piece.oversize:
-            self._set_aside(piece.reader.id[1], piece.start, piece.data, bool(piece.marks))
-            self.outbox.add([], piece.marks)
+            self.outbox.add(self._oversized(piece), piece.marks)
             return
         records = self.converter.convert(piece)
         if max(map(len, records), default=0) > self._longest:
-            records = [each for each in records if not self._too_long(piece, each)]
+            records = [each for record in records for each in self._fitting(piece, record)]
         self.outbox.add(records, piece.marks)
 
-    def _too_long(self, piece: Piece, record: bytes) -> bool:
-        if len(record) <= self._longest:
-            return False
-        self._set_aside(piece.reader.id[1], piece.start, record, True)
-        return True
+    def _oversized(self, piece: Piece) -> list[bytes]:
+        """Cut a line that is too long, of which this is a part, or keep it aside."""
+        last = bool(piece.marks)
+        if self._terminator is None:
+            self._keep(piece, piece.data, last)
+            return []
+        is_first = piece.reader not in self._cutting
+        (self._cutting.discard if last else self._cutting.add)(piece.reader)
+        if not is_first:
+            return []
+        return [self._cut(record) for record in self.converter.convert(piece)]
 
-    def _set_aside(self, inode: int, start: int, data: bytes, last: bool) -> None:
-        self._oversize.mkdir(mode=0o700, exist_ok=True)
-        path = self._oversize / f"{inode}-{start}"
-        replace_file(path, data, 0o600, durably=True)
-        if last:
+    def _fitting(self, piece: Piece, record: bytes) -> list[bytes]:
+        if len(record) <= self._longest:
+            return [record]
+        if self._terminator is None:
+            self._keep(piece, record, True)
+            return []
+        return [self._cut(record)]
+
+    def _cut(self, record: bytes) -> bytes:
+        end = (self._terminator or "").encode()
+        return record[: self._longest - len(end)] + end
+
+    def _keep(self, piece: Piece, data: bytes, last: bool) -> None:
+        path = self._oversize.keep(piece.reader.id[1], piece.start, data, last)
+        if path:
             self.counters.oversize += 1
-            log.warning(
-                "%s: a line is too long for a record: kept in %s", self.flow.destination, path
-            )
+            log.warning("%s: a line is too long: kept in %s", self.flow.destination, path)
 
     def handle(self, request: Request, outcome: object, monotonic: float) -> None:
         """Take in what became of a request."""
