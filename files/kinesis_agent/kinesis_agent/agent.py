@@ -102,7 +102,7 @@ class Agent:
         """Read and send until then; return whether there was more to read at the end."""
         for flow in self.flows:
             flow.tailer.poll(time.time())
-        if any(flow.tailer.has_news for flow in self.flows):
+        if any([flow.tailer.takes_news() for flow in self.flows]):  # noqa: C419
             # A file that was seen must be known again, whatever happens to it and to us.
             self._save()
         more = [False]
@@ -139,7 +139,6 @@ class Agent:
     def _save(self) -> None:
         for flow in self.flows:
             self._state.flows[flow.flow.key] = [r.tracked for r in flow.tailer.readers]
-            flow.tailer.has_news = False
         self._checkpoint.save(self._state)
         self._saved = time.monotonic()
 

@@ -35,6 +35,11 @@ def live_name(name: str) -> str:
     return match["stem"] + (match["ext"] or "")
 
 
+def is_compressed(path: str) -> bool:
+    """Whether the name says so."""
+    return bool(_COMPRESSED.search(path))
+
+
 def live_path(path: str) -> str:
     """Return live_name of the last part of a path."""
     directory, name = os.path.split(path)

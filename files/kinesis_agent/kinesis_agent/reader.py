@@ -3,6 +3,7 @@
 import contextlib
 
 from kinesis_agent.checkpoint import Mark, Tracked
+from kinesis_agent.directory import TICK
 from kinesis_agent.files import (
     BROKEN,
     HEAD,
@@ -20,7 +21,6 @@ BLOCK = 64 * 1024
 # was rotated away, in seconds.
 SETTLE = 1.0
 GRACE = 5.0
-TICK = 0.05
 
 
 class Replaced(Exception):

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from kinesis_agent.files import BROKEN, HEAD, file_id, open_source
+from kinesis_agent.files import BROKEN, HEAD, file_id, is_compressed, open_source
 from kinesis_agent.flow import Running
 from kinesis_agent.reader import Reader
 
@@ -76,6 +76,8 @@ def renew(status: Status) -> None:
         for file in flow.files:
             with contextlib.suppress(OSError):
                 found = os.stat(file.path)
+                if is_compressed(file.path):
+                    continue
                 if file_id(found) == (file.device, file.inode):
                     file.bytes_behind = max(file.bytes_behind, found.st_size - file.offset)
         flow.bytes_behind = sum(file.bytes_behind for file in flow.files)

@@ -28,6 +28,9 @@ class Rotations(RuleBasedStateMachine):
         self.number = 0
         self.partial = b""
         self.torn: set[bytes] = set()
+        self.blurred = False
+        # A line was cut by a copytruncate that the tailer has not seen yet.
+        self.cut = False
         self.written: set[bytes] = set()
         self.fragments: set[bytes] = set()
         self.at_risk: set[bytes] = set()
@@ -78,7 +81,11 @@ class Rotations(RuleBasedStateMachine):
             self.fragments |= {start + line for start in self.torn}
         else:
             self.written.add(line)
-        self.partial, self.torn = b"", set()
+        if self.blurred:
+            # It may be taken for the rest of a line whose real rest was destroyed.
+            self.fragments |= {start + line for start in self.fragments}
+            self.at_risk.add(line)
+        self.partial, self.torn, self.blurred = b"", set(), False
 
     @rule()
     def write_a_part(self) -> None:
@@ -155,6 +162,7 @@ class Rotations(RuleBasedStateMachine):
             # It goes on in the emptied file. Whether that can be known depends on what was seen.
             self.tear({b""})
             self.partial = b""
+            self.cut = True
         os.truncate(self.log, 0)
         self.date(self.log)
         self.copying = False
@@ -181,6 +189,7 @@ class Rotations(RuleBasedStateMachine):
         """Note the lines of a file that are destroyed before a copy of them could be read."""
         data = path.read_bytes()
         if data[safe:]:
+            self.blurred = bool(self.fragments)
             broken = data[:safe].rpartition(b"\n")[2]
             self.at_risk |= set((broken + data[safe:]).split(b"\n"))
             # The tailer may know more of the torn line than the copy.
@@ -197,7 +206,7 @@ class Rotations(RuleBasedStateMachine):
 
     def keeps_inodes(self) -> bool:
         """Nobody can tell where a torn line goes on if files were destroyed meanwhile."""
-        return not (self.partial or self.torn)
+        return not (self.partial or self.torn or self.cut)
 
     @precondition(keeps_inodes)
     @rule()
@@ -255,6 +264,7 @@ class Rotations(RuleBasedStateMachine):
                 assert self.was_written(line), f"never written: {line}"
             for reader, mark in piece.marks:
                 reader.tracked.mark = mark
+        self.cut = False
 
     def was_written(self, line: bytes) -> bool:
         return (
