@@ -177,6 +177,8 @@ class Agent:
         self._tell(running=False)
         for flow in self.flows:
             flow.close()
+        if self._cloudwatch:
+            self._cloudwatch.wait(1.0)
         if self._prometheus:
             self._prometheus.close()
 

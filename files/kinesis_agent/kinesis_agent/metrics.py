@@ -44,6 +44,11 @@ class CloudWatch:
             parameters = self.parameters(flows)
             threading.Thread(target=self._put, args=(parameters,), daemon=True).start()
 
+    def wait(self, seconds: float) -> None:
+        """Wait for what is under way, but no longer."""
+        if self._busy.acquire(timeout=seconds):
+            self._busy.release()
+
     def parameters(self, flows: list[FlowStatus]) -> dict[str, str]:
         """Return what PutMetricData is called with."""
         found = {"Namespace": self._namespace}

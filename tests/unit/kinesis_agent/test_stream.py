@@ -96,3 +96,40 @@ def test_order_lines_reach_the_stream_once_through_rotation_and_stop(
         "orders.log",
         "orders.log.1",
     }
+
+
+def test_an_assumed_role_and_metrics_in_cloudwatch(
+    tmp_path: Path, region: Region, stream: str
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("x\n")
+    flow = {
+        "filePattern": str(log),
+        "kinesisStream": stream,
+        "initialPosition": "START_OF_FILE",
+        "partitionKeyOption": "DETERMINISTIC",
+    }
+    settings = {
+        "assumeRoleARN": "arn:aws:iam::000000000000:role/agent",
+        "assumeRoleExternalId": "shop",
+        "cloudwatch.emitMetrics": True,
+        "cloudwatch.namespace": stream,
+    }
+    agent = AgentProcess(tmp_path, [flow], **settings)
+    agent.environment |= region.environment
+    with agent:
+        wait_for(lambda: len(read(region, stream)) == 1)
+        wait_for(lambda: agent.ask("shipped", log).returncode == 0)
+        assert agent.stop() == 0
+    metrics = region.client("cloudwatch").list_metrics(Namespace=stream)["Metrics"]
+    assert {metric["MetricName"] for metric in metrics} == {
+        "BytesSent",
+        "RecordSendAttempts",
+        "RecordsSent",
+        "RecordSendErrors",
+        "ServiceErrors",
+        "BytesBehind",
+        "SecondsBehind",
+    }
+    dimension = {"Name": "Destination", "Value": f"KinesisStream:{stream}"}
+    assert all(metric["Dimensions"] == [dimension] for metric in metrics)
