@@ -37,7 +37,7 @@ class Endpoint:
         self.requests: list[int] = []
         self.keys: Counter[str] = Counter()
         self.times: list[float] = []
-        self.lost_records = 0
+        self.lost_records = self.failures = 0
         self.on_put: Callable[[str], None] = lambda stream: None
         self.error_of: dict[str, tuple[int, str]] = {}
         self._random = random.Random(seed)
@@ -95,6 +95,7 @@ class Endpoint:
             handler.connection.close()
             return
         if error or fault in ("throttled", "broken"):
+            self.failures += 1
             status, code = (
                 error
                 or {

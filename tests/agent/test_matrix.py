@@ -22,7 +22,9 @@ duplicates: dict[tuple[str, str, int], int] = {}
 class Cell:
     """One log, one agent, one endpoint with faults; answers are lost where the seed is odd."""
 
-    def __init__(self, folder: Path, endpoint: Endpoint, rotation: str, seed: int) -> None:
+    def __init__(
+        self, folder: Path, endpoint: Endpoint, rotation: str, state: str, seed: int
+    ) -> None:
         self.random = random.Random(seed)
         self.is_up = True
         self.endpoint, self.rotate = endpoint, ROTATIONS[rotation]
@@ -44,7 +46,11 @@ class Cell:
         self.agent = AgentProcess(
             folder,
             [flow],
-            **{"kinesis.endpoint": endpoint.url, "shutdownTimeoutMillis": 1000},
+            **{
+                "kinesis.endpoint": endpoint.url,
+                # In an outage there is nothing to wait for; else all that was sent is answered.
+                "shutdownTimeoutMillis": 1000 if state == "outage" else 20_000,
+            },
         )
 
     def write(self) -> None:
@@ -128,7 +134,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_no_line_is_lost(tmp_path: Path, rotation: str, state: str, seed: int) -> None:
     with Endpoint(seed=seed) as endpoint:
-        cell = Cell(tmp_path, endpoint, rotation, seed)
+        cell = Cell(tmp_path, endpoint, rotation, state, seed)
         with cell.agent:
             cell.agent.wait_until_ready()
             for number in range(1, ROUNDS + 1):

@@ -58,8 +58,8 @@ def test_a_broken_flow_holds_up_no_other_and_says_so_once(tmp_path: Path) -> Non
     bad.write_bytes(b"bad\n")
     with Endpoint() as endpoint:
         endpoint.error_of = {"none": (400, "ResourceNotFoundException")}
-        flows = [flow(bad, "none"), flow(good)]
-        with AgentProcess(tmp_path, flows, **{"kinesis.endpoint": endpoint.url}) as agent:
+        settings = {"kinesis.endpoint": endpoint.url, "shutdownTimeoutMillis": 200}
+        with AgentProcess(tmp_path, [flow(bad, "none"), flow(good)], **settings) as agent:
             assert endpoint.wait_for(lambda: b"good\n" in endpoint.records)
             wait_for(lambda: "ResourceNotFound" in agent.ask("status").stderr)
             assert agent.ask("status").returncode == 1
@@ -69,6 +69,32 @@ def test_a_broken_flow_holds_up_no_other_and_says_so_once(tmp_path: Path) -> Non
             agent.process.send_signal(signal.SIGHUP)  # it would try again by itself, but slowly
             assert endpoint.wait_for(lambda: b"bad\n" in endpoint.records)
             wait_for(lambda: agent.ask("status").returncode == 0)
+
+
+def test_memory_is_bounded_while_nothing_is_accepted(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    with log.open("wb") as file:
+        file.writelines(b"%08d %s\n" % (n, b"x" * 1000) for n in range(100_000))
+    with Endpoint(Faults(error=(500, "InternalFailure"))) as endpoint:
+        backoff = {"retryInitialBackoffMillis": 10, "retryMaxBackoffMillis": 10}
+        with AgentProcess(
+            tmp_path, [flow(log, **backoff)], **{"kinesis.endpoint": endpoint.url}
+        ) as agent:
+            wait_for(lambda: endpoint.failures > 50)
+            status = Path(f"/proc/{agent.process.pid}/status").read_text()
+            assert int(status.partition("VmHWM:")[2].split()[0]) < 64 * 1024
+            endpoint.faults = Faults()
+            assert endpoint.wait_for(lambda: len(endpoint.records) == 100_000, 60)
+
+
+def test_firehose(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"".join(b"%d\n" % n for n in range(1000)))
+    delivery = flow(log) | {"kinesisStream": None, "deliveryStream": "d"}
+    with Endpoint(Faults(refused=0.05)) as endpoint:
+        with AgentProcess(tmp_path, [delivery], **{"firehose.endpoint": endpoint.url}):
+            assert endpoint.wait_for(lambda: len(endpoint.records) == 1000)
+        assert max(endpoint.records.values()) == 1
 
 
 def test_long_lines_are_kept_aside_or_cut(tmp_path: Path) -> None:
