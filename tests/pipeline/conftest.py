@@ -89,6 +89,8 @@ class Pipeline:
                 for record in records:
                     stamp = record["ApproximateArrivalTimestamp"].timestamp()
                     arrival = max(arrival, round(stamp * 1000))
+                    if not record["Data"].startswith(b"{"):
+                        continue  # a malformed one of another test
                     line = json.loads(record["Data"])
                     key = (line["InvoiceNo"], line["LineNo"])
                     if not key[0].startswith("V") and line["EventTime"]:
