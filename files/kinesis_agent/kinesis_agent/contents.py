@@ -53,6 +53,7 @@ class Contents:
         self._first, self._restarted = tracked is None, True
         self._waiting: dict[Id, _Waiting] = {}
         self._present: Present = {}
+        self._unreadable: set[str] = set()
         self._scans = 0
 
     def update(self, wall: float) -> None:
@@ -155,11 +156,21 @@ class Contents:
         for file in self._waiting.keys() - fresh.keys():
             del self._waiting[file]
 
-    def _start_with(self, path: str, wall: float) -> None:
-        """Track a file that was there before the flow was."""
+    def _open(self, path: str) -> Plain | Compressed | None:
         try:
             source = open_source(path)
-        except OSError:
+        except OSError as error:
+            if path not in self._unreadable and not isinstance(error, FileNotFoundError):
+                log.error("%s cannot be read: %s", path, error.strerror)
+                self._unreadable.add(path)
+            return None
+        self._unreadable.discard(path)
+        return source
+
+    def _start_with(self, path: str, wall: float) -> None:
+        """Track a file that was there before the flow was."""
+        source = self._open(path)
+        if source is None:
             return
         try:
             status = source.stat()
@@ -186,9 +197,8 @@ class Contents:
     def _sort_waiting(self, wall: float) -> None:
         """Start to read the new files that have anything, unless they are copies of known ones."""
         for file, waiting in list(self._waiting.items()):
-            try:
-                source = open_source(waiting.path)
-            except OSError:
+            source = self._open(waiting.path)
+            if source is None:
                 continue
             try:
                 status = source.stat()

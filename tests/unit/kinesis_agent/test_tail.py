@@ -103,6 +103,23 @@ def test_what_was_never_seen_is_read_if_a_rotator_named_it_and_nothing_else(log:
     assert again.first == b"2\n3\n4\n"
 
 
+def test_a_file_that_cannot_be_read_is_told_once(
+    log: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read everything, so the refusal is the test's own."""
+    tail = Tail(log)
+    log.write_bytes(b"x\n")
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.contents.open_source", refuse)
+        assert tail.read() + tail.read() == b""
+    assert caplog.text.count("cannot be read: Permission denied") == 1
+    assert tail.read() == b"x\n"
+
+
 def test_directories_may_have_wildcards(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
