@@ -12,7 +12,7 @@ def command_on(stack: Stack, host: str, command: Sequence[str]) -> list[str]:
     variables = stack.variables[host]
     address = variables.get("ansible_host", host)
     match variables.get("ansible_connection", "ssh").rsplit(".", 1)[-1]:
-        case "podman":
+        case "podman" | "podman_pipelined":
             podman = variables.get("ansible_podman_executable", "podman")
             return [podman, "exec", "--interactive", address, *command]
         case "ssh":

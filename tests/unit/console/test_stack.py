@@ -16,7 +16,7 @@ all:
   children:
     generators:
       hosts:
-        web-1: {ansible_connection: containers.podman.podman, ansible_podman_executable: /x/podman}
+        web-1: {ansible_connection: podman_pipelined, ansible_podman_executable: /x/podman}
         web-2: {ansible_host: 192.0.2.7, ansible_user: admin}
         web-3: {ansible_connection: community.aws.aws_ssm}
 """
