@@ -48,12 +48,19 @@ class Connection(podman.Connection):
     transport = "podman_pipelined"
     has_pipelining = True
 
-    def _connect(self):
+    def _connect(self) -> None:
         # Nothing to prepare: the parent would mount the container's files, which costs every task
         # a call, while few tasks copy files and podman cp costs those no more.
         self._connected = True
 
-    def _podman(self, cmd, cmd_args=None, in_data=None, use_container_id=True):
+    def _podman(
+        self,
+        cmd: str | list[str],
+        cmd_args: list[str] | None = None,
+        in_data: bytes | None = None,
+        use_container_id: bool = True,
+    ) -> tuple[int, bytes, bytes]:
         if in_data is not None:
-            cmd = [cmd[0], "--interactive", *cmd[1:]]
+            command, *options = [cmd] if isinstance(cmd, str) else cmd
+            cmd = [command, "--interactive", *options]
         return super()._podman(cmd, cmd_args, in_data, use_container_id)
