@@ -10,7 +10,7 @@ import msgspec
 
 from kinesis_agent import endpoints, status
 from kinesis_agent.batch import Request
-from kinesis_agent.checkpoint import Checkpoint, replace_file
+from kinesis_agent.checkpoint import Checkpoint, Counters, replace_file
 from kinesis_agent.config import Config, ConfigError, Flow, load
 from kinesis_agent.connection import Connection
 from kinesis_agent.credentials import provider as credentials_provider
@@ -28,8 +28,8 @@ from kinesis_agent.wire import (
     random_keys,
 )
 
-# How often positions and status are written, in seconds. What was accepted since then is sent
-# again after a kill.
+# How often positions are written, in seconds, and the status at least. What was accepted since then
+# is sent again after a kill.
 SAVE_EVERY = 0.5
 TELL_EVERY = 2.0
 
@@ -54,6 +54,7 @@ class Agent:
                 config,
                 flow,
                 self._state.flows.get(flow.key),
+                self._state.counters.setdefault(flow.key, Counters()),
                 state_dir / "oversize",
                 lambda flow=flow: connect(config, flow, self._credentials),
                 lambda *result: self._results.put(result),
@@ -67,7 +68,7 @@ class Agent:
         self._stopping = False
         self._saved = self._told = 0.0
         self._measured = self._reported = time.monotonic()
-        self._cloudwatch = CloudWatch(config, self._credentials) if measured else None
+        self._cloudwatch = CloudWatch(config, self._credentials, self.flows) if measured else None
         self._prometheus = Prometheus(config.prometheus_port) if config.prometheus_port else None
 
     def stop(self) -> None:
@@ -130,17 +131,19 @@ class Agent:
 
     def _keep_books(self) -> None:
         now = time.monotonic()
+        changed = False
         if now - self._saved >= SAVE_EVERY:
-            self._save()
+            changed = self._save()
             notify("WATCHDOG=1")
-        if now - self._told >= TELL_EVERY:
+        if changed or now - self._told >= TELL_EVERY:
             self._tell(running=True)
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
         for flow in self.flows:
             self._state.flows[flow.flow.key] = [r.tracked for r in flow.tailer.readers]
-        self._checkpoint.save(self._state)
+        changed = self._checkpoint.save(self._state)
         self._saved = time.monotonic()
+        return changed
 
     def _tell(self, running: bool) -> None:
         wall = time.time()

@@ -1,4 +1,4 @@
-"""The positions up to which everything was accepted, on disk."""
+"""The positions up to which everything was accepted, and what was counted, on disk."""
 
 import os
 from pathlib import Path
@@ -34,13 +34,30 @@ class Tracked(Struct, omit_defaults=True):
     size: int = 0
     # A compressed file that was there before the flow was.
     ignored: bool = False
+    # Since when, by the wall clock, there have been bytes after the mark.
+    behind_since: float = 0
+
+
+class Counters(Struct, omit_defaults=True):
+    """What a flow has done since its first start; what a kill lets it do again counts once."""
+
+    records_sent: int = 0
+    bytes_sent: int = 0
+    attempts: int = 0
+    records_refused: int = 0
+    service_errors: int = 0
+    undecodable: int = 0
+    unmatched: int = 0
+    oversize: int = 0
+    lost_bytes: int = 0
 
 
 class State(Struct):
-    """All that outlives the process: the tracked files of each flow, oldest content first."""
+    """All that outlives the process, of each flow: its tracked files, oldest content first."""
 
     version: int = VERSION
     flows: dict[str, list[Tracked]] = {}
+    counters: dict[str, Counters] = {}
 
 
 class CheckpointError(Exception):

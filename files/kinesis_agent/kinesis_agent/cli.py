@@ -118,10 +118,10 @@ def _status(arguments: argparse.Namespace) -> int:
 
     from kinesis_agent import status
 
-    found = status.read(arguments.state_dir)
+    found, now = status.read(arguments.state_dir), time.time()
     if found:
-        status.renew(found)
-    problems = status.problems(found, time.time())
+        status.renew(found, now)
+    problems = status.problems(found, now)
     if arguments.json:
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n" if found else b"null\n")
     elif found:

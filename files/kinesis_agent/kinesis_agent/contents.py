@@ -6,7 +6,7 @@ import os
 
 from msgspec import Struct
 
-from kinesis_agent.checkpoint import Mark, Tracked
+from kinesis_agent.checkpoint import Counters, Mark, Tracked
 from kinesis_agent.directory import Directory, Present
 from kinesis_agent.files import (
     BROKEN,
@@ -42,12 +42,16 @@ class Contents:
     """The readers of a flow's files, oldest content first."""
 
     def __init__(
-        self, directory: Directory, tracked: list[Tracked] | None, from_start: bool
+        self,
+        directory: Directory,
+        tracked: list[Tracked] | None,
+        counters: Counters,
+        from_start: bool,
     ) -> None:
         """Go on from what was tracked, or (None) start with the files that are there."""
-        self._directory, self._from_start = directory, from_start
+        self._directory, self._counters = directory, counters
+        self._from_start = from_start
         self.readers = [Reader(each) for each in tracked or []]
-        self.lost_bytes = 0
         # Whether contents were met or found elsewhere that are not saved yet.
         self.has_news = False
         self._first, self._restarted = tracked is None, True
@@ -78,14 +82,14 @@ class Contents:
         fresh = Reader(Tracked(tracked.path, tracked.lane))
         fresh.tracked.device, fresh.tracked.inode = reader.id
         fresh.source, reader.source = reader.source, None
-        fresh.grown = fresh.level_at = wall
+        fresh.grown = wall
         self.readers.append(fresh)
         reader.was_truncated = True
         self.has_news = True
         self._lose(reader, wall, replaced=True)
         self._scan(wall)
         if reader.missing:
-            self._tell_loss(reader)
+            self.tell_loss(reader)
 
     def _scan(self, wall: float) -> None:
         self._scans += 1
@@ -97,7 +101,7 @@ class Contents:
         self._seek()
         for reader in bound:
             if reader.missing:
-                self._tell_loss(reader)
+                self.tell_loss(reader)
         self._meet(wall)
         self._first = False
         self._forget(wall)
@@ -148,7 +152,7 @@ class Contents:
         }
         for file, path in fresh.items():
             if self._first:
-                self._start_with(path, wall)
+                self._start_with(path)
             elif file not in self._waiting:
                 self._waiting[file] = _Waiting(path, wall)
             else:
@@ -167,7 +171,7 @@ class Contents:
         self._unreadable.discard(path)
         return source
 
-    def _start_with(self, path: str, wall: float) -> None:
+    def _start_with(self, path: str) -> None:
         """Track a file that was there before the flow was."""
         source = self._open(path)
         if source is None:
@@ -186,7 +190,7 @@ class Contents:
         tracked.ignored = source.compressed
         tracked.size = end
         reader = Reader(tracked)
-        reader.grown, reader.level_at = status.st_mtime, wall
+        reader.grown = status.st_mtime
         if tracked.ignored:
             source.close()
             reader.seen = (status.st_mtime_ns, status.st_size)
@@ -227,7 +231,7 @@ class Contents:
             tracked = Tracked(waiting.path, live_path(waiting.path), head)
             tracked.device, tracked.inode = file
             reader = Reader(tracked)
-            reader.source, reader.grown, reader.level_at = source, status.st_mtime, wall
+            reader.source, reader.grown = source, status.st_mtime
             self._add(reader)
             self.has_news = True
             del self._waiting[file]
@@ -291,12 +295,15 @@ class Contents:
             kept.append(reader)
         self.readers = kept
 
-    def _tell_loss(self, reader: Reader) -> None:
+    def tell_loss(self, reader: Reader) -> None:
+        """Count what nobody can read any more: there was more than was taken."""
         lost = reader.tracked.size - reader.taken
         if lost > 0:
-            self.lost_bytes += lost
+            self._counters.lost_bytes += lost
             log.warning(
                 "at least %d bytes of %s are gone, with no copy, before they could be read",
                 lost,
                 reader.tracked.path,
             )
+            if not reader.missing:
+                reader.tracked.size = reader.taken

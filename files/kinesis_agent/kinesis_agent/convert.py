@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from kinesis_agent import metadata
+from kinesis_agent.checkpoint import Counters
 from kinesis_agent.config import (
     AddBrackets,
     AddEc2Metadata,
@@ -21,7 +22,7 @@ from kinesis_agent.csv_json import CsvConverter
 from kinesis_agent.frame import Framer, Lines, MultiLine
 from kinesis_agent.log_json import LogConverter
 from kinesis_agent.tail import Piece
-from kinesis_agent.text import Counts, decode, encode_json
+from kinesis_agent.text import decode, encode_json
 
 Step = Callable[[list[bytes]], list[bytes]]
 
@@ -31,8 +32,8 @@ _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 class Conversion:
     """What a flow does to whole records."""
 
-    def __init__(self, flow: Flow, counts: Counts) -> None:
-        self._flow, self._counts = flow, counts
+    def __init__(self, flow: Flow, counters: Counters) -> None:
+        self._flow, self._counters = flow, counters
         self.framer: Framer = Lines("\n".encode(flow.encoding))
         self._split: Callable[[bytes], list[bytes]] = _LINE.findall
         options = list(flow.data_processing_options)
@@ -40,7 +41,7 @@ class Conversion:
             self.framer = MultiLine(flow.multi_line_start_pattern)
             self._split = self.framer.split
         elif options and isinstance(options[0], CsvToJson):
-            csv = CsvConverter(options.pop(0), counts)  # type: ignore[arg-type]
+            csv = CsvConverter(options.pop(0), counters)  # type: ignore[arg-type]
             self.framer, self._split = csv.framer or self.framer, csv.convert
         self._steps = [self._step(option) for option in options]
         self._is_utf8 = flow.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
@@ -49,7 +50,7 @@ class Conversion:
         """Return the data of the records to send."""
         text = piece.data
         if not self._is_utf8:
-            text = decode(text, self._flow.encoding, self._counts).encode()
+            text = decode(text, self._flow.encoding, self._counters).encode()
         if piece.start == 0:
             text = text.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")
             if self._flow.skip_header_lines:
@@ -64,10 +65,10 @@ class Conversion:
             case SingleLine():
                 return _single_line
             case CsvToJson():
-                csv = CsvConverter(option, self._counts)
+                csv = CsvConverter(option, self._counters)
                 return lambda records: [out for each in records for out in csv.convert(each)]
             case LogToJson():
-                return LogConverter(option, self._counts).convert
+                return LogConverter(option, self._counters).convert
             case AddMetadata():
                 return lambda records: self._wrap(records, metadata.of(option), option.json_format)
             case AddEc2Metadata():
@@ -88,7 +89,7 @@ class Conversion:
                 return msgspec.json.decode(record)
             except msgspec.DecodeError:
                 pass
-        return decode(record.removesuffix(b"\n"), "utf-8", self._counts)
+        return decode(record.removesuffix(b"\n"), "utf-8", self._counters)
 
 
 def _single_line(records: list[bytes]) -> list[bytes]:

@@ -4,9 +4,10 @@ import re
 
 import msgspec
 
+from kinesis_agent.checkpoint import Counters
 from kinesis_agent.config import CsvToJson
 from kinesis_agent.frame import QuotedLines
-from kinesis_agent.text import Counts, decode, encode_json
+from kinesis_agent.text import decode, encode_json
 
 # What JSON wants escaped in a string, but for the quote and the line end.
 _ESCAPED = bytes(byte for byte in range(32) if byte != 10) + b"\\"
@@ -19,8 +20,8 @@ class CsvConverter:
     quoting an empty field is an empty string wherever it stands.
     """
 
-    def __init__(self, option: CsvToJson, counts: Counts) -> None:
-        self._option, self._counts = option, counts
+    def __init__(self, option: CsvToJson, counters: Counters) -> None:
+        self._option, self._counters = option, counters
         self._quoting = option.csv_quoting == "rfc4180"
         self.framer = QuotedLines(option.plain_delimiter or ",") if self._quoting else None
         names = b",".join(
@@ -107,4 +108,4 @@ class CsvConverter:
         return encode_json(value, self._option.json_format) + b"\n"
 
     def _decode(self, data: bytes) -> str:
-        return decode(data, "utf-8", self._counts)
+        return decode(data, "utf-8", self._counters)

@@ -5,11 +5,11 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from kinesis_agent.backoff import Backoff
 from kinesis_agent.batch import Outbox, Request
-from kinesis_agent.checkpoint import Tracked
+from kinesis_agent.checkpoint import Counters, Tracked
 from kinesis_agent.config import Config, Flow
 from kinesis_agent.convert import Conversion
 from kinesis_agent.errors import SendError
@@ -17,7 +17,6 @@ from kinesis_agent.oversize import Oversize
 from kinesis_agent.reader import Reader
 from kinesis_agent.send import Client, Senders
 from kinesis_agent.tail import Piece, Tailer
-from kinesis_agent.text import Counts
 from kinesis_agent.wire import KEY_SIZE, Answer
 
 # The largest record of either service, and the largest request.
@@ -31,17 +30,6 @@ TURN = 8
 log = logging.getLogger(__name__)
 
 
-class Counters(Struct):
-    """What a flow has done since the start of the process."""
-
-    records_sent: int = 0
-    bytes_sent: int = 0
-    attempts: int = 0
-    records_refused: int = 0
-    service_errors: int = 0
-    oversize: int = 0
-
-
 class Running:
     """A flow at work. All methods are for the agent's one thread."""
 
@@ -50,15 +38,16 @@ class Running:
         config: Config,
         flow: Flow,
         tracked: list[Tracked] | None,
+        counters: Counters,
         oversize: Path,
         connect: Callable[[], Client],
         done: Callable[["Running", Request, object], None],
     ) -> None:
         self.flow = flow
-        self.counters, self.counts = Counters(), Counts()
+        self.counters = counters
         self.last_error: str | None = None
         self._failing = False
-        self.converter = Conversion(flow, self.counts)
+        self.converter = Conversion(flow, counters)
         self._oversize, self._cutting = Oversize(oversize), set[Reader]()
         self._terminator = flow.truncated_record_terminator
         is_stream = flow.kinesis_stream is not None
@@ -67,6 +56,7 @@ class Running:
             flow.file_pattern,
             self.converter.framer,
             tracked,
+            counters,
             flow.initial_position == "START_OF_FILE",
             self._longest,
             flow.max_time_between_file_tracker_refresh_millis / 1000,

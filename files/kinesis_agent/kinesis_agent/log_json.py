@@ -4,8 +4,9 @@ import re
 
 from msgspec import Struct
 
+from kinesis_agent.checkpoint import Counters
 from kinesis_agent.config import LogToJson, java_pattern
-from kinesis_agent.text import Counts, decode, encode_json
+from kinesis_agent.text import decode, encode_json
 
 
 class Format(Struct):
@@ -42,22 +43,22 @@ FORMATS = {
 class LogConverter:
     """An object a line; a line that does not match is dropped and counted; "-" is null."""
 
-    def __init__(self, option: LogToJson, counts: Counts) -> None:
+    def __init__(self, option: LogToJson, counters: Counters) -> None:
         form = FORMATS[option.log_format]
         self._match = re.compile(
             java_pattern(option.match_pattern or form.pattern), re.DOTALL
         ).fullmatch
         self._names = option.custom_field_names or form.names
-        self._format, self._counts = option.json_format, counts
+        self._format, self._counters = option.json_format, counters
 
     def convert(self, records: list[bytes]) -> list[bytes]:
         """Convert lines."""
         found = []
         for record in records:
-            text = decode(record, "utf-8", self._counts).rstrip("\r\n")
+            text = decode(record, "utf-8", self._counters).rstrip("\r\n")
             match = self._match(text)
             if match is None:
-                self._counts.unmatched += 1
+                self._counters.unmatched += 1
                 continue
             values = (None if value == "-" else value for value in match.groups())
             value = dict(zip(self._names, values, strict=False))

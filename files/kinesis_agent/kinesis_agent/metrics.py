@@ -2,11 +2,15 @@
 
 import logging
 import threading
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import msgspec
+
 from kinesis_agent.config import Config
 from kinesis_agent.errors import SendError
+from kinesis_agent.flow import Running
 from kinesis_agent.query import Service
 from kinesis_agent.sign import Provider
 from kinesis_agent.status import FlowStatus
@@ -30,11 +34,15 @@ log = logging.getLogger(__name__)
 class CloudWatch:
     """Puts the metrics of each period, from a thread of its own, and never holds up the agent."""
 
-    def __init__(self, config: Config, credentials: Provider) -> None:
+    def __init__(self, config: Config, credentials: Provider, flows: Iterable[Running]) -> None:
+        """Count from what the flows have counted so far."""
         self._namespace = config.cloudwatch_namespace
         self._credentials = credentials
         self._service = Service(config, "cloudwatch", "monitoring", "2010-08-01")
-        self._before: dict[str, dict[str, float]] = {}
+        self._before = {
+            (flow.flow.destination, flow.flow.file_pattern): msgspec.structs.asdict(flow.counters)
+            for flow in flows
+        }
         self._last_error = ""
         self._busy = threading.Lock()
 
@@ -54,7 +62,7 @@ class CloudWatch:
         found = {"Namespace": self._namespace}
         number = 0
         for flow in flows:
-            before = self._before.setdefault(flow.destination, {})
+            before = self._before[flow.destination, flow.file_pattern]
             for name, unit, field, counts in _METRICS:
                 value = float(getattr(flow, field))
                 number += 1
@@ -62,11 +70,12 @@ class CloudWatch:
                 found |= {
                     f"{item}.MetricName": name,
                     f"{item}.Unit": unit,
-                    f"{item}.Value": str(value - before.get(field, 0.0) if counts else value),
+                    f"{item}.Value": str(value - before[field] if counts else value),
                     f"{item}.Dimensions.member.1.Name": "Destination",
                     f"{item}.Dimensions.member.1.Value": flow.destination,
                 }
-                before[field] = value
+                if counts:
+                    before[field] = value
         return found
 
     def _put(self, parameters: dict[str, str]) -> None:

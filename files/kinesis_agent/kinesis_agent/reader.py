@@ -2,6 +2,7 @@
 
 import contextlib
 
+from kinesis_agent.age import Sizes
 from kinesis_agent.checkpoint import Mark, Tracked
 from kinesis_agent.directory import TICK
 from kinesis_agent.files import (
@@ -37,8 +38,7 @@ class Reader:
         self.window = self._taken_window = tracked.mark.window
         self.pending = b""
         self.grown = 0.0
-        # When, by the wall clock, all of the file was last known to be accepted.
-        self.level_at = 0.0
+        self._sizes = Sizes()
         self.seen: tuple[int, int] | None = None
         self.gone = False
         self.tried: set[tuple[Id, int, int]] = set()
@@ -88,7 +88,6 @@ class Reader:
             # Its file may have been renamed, compressed and deleted, and the inode used again.
             self.tracked.origin = -1
         self.grown = self.grown or status.st_mtime
-        self.level_at = self.level_at or status.st_mtime
         self.seen = None
         if short or self.tracked.ignored:
             # A copy that was made before the last of it was read has nothing more.
@@ -130,11 +129,26 @@ class Reader:
         """Whether there was more than what can be read: the copy ends before the file did."""
         return self.source is None or self.tracked.size > self.offset
 
+    def lacks_an_end(self) -> bool:
+        """Whether all was taken that can be, of a content that had more."""
+        return self.tracked.size > self.offset and not self.pending
+
     def size(self) -> int:
         """Return how many bytes of content there are, as far as is known."""
         if self.source and not self.source.compressed:
             self.tracked.size = max(self.offset, self.source.stat().st_size)
         return max(self.offset, self.tracked.size)
+
+    def behind(self, wall: float) -> tuple[int, float]:
+        """Return how many bytes are not accepted yet, and for how long the first of them is."""
+        tracked, size = self.tracked, self.size()
+        position = tracked.mark.position
+        changed = self.source.stat().st_mtime if self.source else wall
+        is_first = self._sizes.is_empty
+        self._sizes.see(size, (is_first and tracked.behind_since) or min(wall, changed))
+        since = self._sizes.since(position)
+        tracked.behind_since = since or 0.0
+        return size - position, wall - since if since else 0.0
 
     def close(self) -> None:
         """Let go of the file and keep what is known of it."""
@@ -163,7 +177,8 @@ class Reader:
             data = source.read_at(self.offset - back, back + BLOCK)
             self._check_head(source)
         except BROKEN:
-            self.seen = now
+            # It may be a compressed file that is still being written.
+            self.seen, self.grown = now, wall
             return False
         # A truncation in the middle of the read would have torn it.
         size = source.stat().st_size

@@ -13,13 +13,12 @@ from pathlib import Path
 import msgspec
 
 from kinesis_agent.agent import Agent
-from kinesis_agent.checkpoint import Checkpoint, Mark, State, Tracked
+from kinesis_agent.checkpoint import Checkpoint, Counters, Mark, State, Tracked
 from kinesis_agent.config import Config, Flow
 from kinesis_agent.convert import Conversion
 from kinesis_agent.files import HEAD, WINDOW, open_source
 from kinesis_agent.flow import LONGEST
 from kinesis_agent.tail import Tailer
-from kinesis_agent.text import Counts
 
 _TIME = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 
@@ -30,11 +29,13 @@ class ReplayError(Exception):
 
 def records(flow: Flow, count: int) -> Iterator[bytes]:
     """Yield the first records that the flow makes of its files, from their start."""
-    conversion = Conversion(flow, Counts())
+    counters = Counters()
+    conversion = Conversion(flow, counters)
     tailer = Tailer(
         flow.file_pattern,
         conversion.framer,
         None,
+        counters,
         from_start=True,
         longest=LONGEST[True],
         header_lines=flow.skip_header_lines,

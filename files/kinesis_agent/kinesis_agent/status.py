@@ -39,13 +39,13 @@ class FlowStatus(Struct):
     attempts: int
     records_refused: int
     service_errors: int
-    bytes_behind: int
-    seconds_behind: float
-    last_error: str | None
     undecodable: int
     unmatched: int
     oversize: int
     lost_bytes: int
+    bytes_behind: int
+    seconds_behind: float
+    last_error: str | None
     files: list[FileStatus]
 
 
@@ -70,8 +70,11 @@ def read(state_dir: Path) -> Status | None:
         return None
 
 
-def renew(status: Status) -> None:
-    """Look at the files again: what was written since is behind, too."""
+def renew(status: Status, now: float) -> None:
+    """Look at the files again: what was written since is behind, too, and waits for an agent."""
+    silence = now - status.updated_at
+    if status.running and silence <= STALE:
+        silence = 0.0
     for flow in status.flows:
         for file in flow.files:
             with contextlib.suppress(OSError):
@@ -80,7 +83,10 @@ def renew(status: Status) -> None:
                     continue
                 if file_id(found) == (file.device, file.inode):
                     file.bytes_behind = max(file.bytes_behind, found.st_size - file.offset)
+            if file.bytes_behind:
+                file.seconds_behind += silence
         flow.bytes_behind = sum(file.bytes_behind for file in flow.files)
+        flow.seconds_behind = max((file.seconds_behind for file in flow.files), default=0.0)
 
 
 def problems(status: Status | None, now: float) -> list[str]:
@@ -127,32 +133,22 @@ def of_flow(flow: Running, wall: float) -> FlowStatus:
     return FlowStatus(
         destination=flow.flow.destination,
         file_pattern=flow.flow.file_pattern,
-        records_sent=flow.counters.records_sent,
-        bytes_sent=flow.counters.bytes_sent,
-        attempts=flow.counters.attempts,
-        records_refused=flow.counters.records_refused,
-        service_errors=flow.counters.service_errors,
+        **msgspec.structs.asdict(flow.counters),
         bytes_behind=sum(file.bytes_behind for file in files),
         seconds_behind=max((file.seconds_behind for file in files), default=0.0),
         last_error=flow.last_error,
-        undecodable=flow.counts.undecodable,
-        unmatched=flow.counts.unmatched,
-        oversize=flow.counters.oversize,
-        lost_bytes=flow.tailer.lost_bytes,
         files=files,
     )
 
 
 def _of_reader(reader: Reader, wall: float) -> FileStatus:
     tracked = reader.tracked
-    behind = max(0, reader.size() - tracked.mark.position)
-    if not behind:
-        reader.level_at = wall
+    behind, seconds = reader.behind(wall)
     return FileStatus(
         path=tracked.path,
         offset=tracked.mark.position,
         bytes_behind=behind,
-        seconds_behind=round(max(0.0, wall - reader.level_at), 1),
+        seconds_behind=round(max(0.0, seconds), 1),
         device=tracked.device,
         inode=tracked.inode,
         head=fingerprint(tracked.head),

@@ -11,7 +11,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from kinesis_agent.checkpoint import Mark, Tracked
+from kinesis_agent.checkpoint import Counters, Mark, Tracked
 from kinesis_agent.contents import Contents
 from kinesis_agent.directory import Directory
 from kinesis_agent.frame import Framer
@@ -38,14 +38,15 @@ class Tailer:
         pattern: str,
         framer: Framer,
         tracked: list[Tracked] | None,
+        counters: Counters,
         from_start: bool,
         longest: int,
         refresh: float = 10.0,
         header_lines: int = 0,
     ) -> None:
         """Go on from what was tracked, or (None) start with the files that are there."""
-        self._directory = Directory(pattern, refresh)
-        self._contents = Contents(self._directory, tracked, from_start)
+        self._directory, self._counters = Directory(pattern, refresh), counters
+        self._contents = Contents(self._directory, tracked, counters, from_start)
         self._framer, self._longest, self._header_lines = framer, longest, header_lines
         self._lanes: deque[list[Reader]] = deque()
 
@@ -53,11 +54,6 @@ class Tailer:
     def readers(self) -> list[Reader]:
         """The contents that are known, oldest first."""
         return self._contents.readers
-
-    @property
-    def lost_bytes(self) -> int:
-        """How many bytes, at least, were destroyed before they could be read."""
-        return self._contents.lost_bytes
 
     def takes_news(self) -> bool:
         """Whether anything was met, since the last call, that a restart should know of."""
@@ -105,6 +101,8 @@ class Tailer:
                 piece = self._take(before, reader, wall, at_end=not more, following=lane[n + 1 :])
                 if piece:
                     return piece
+            if reader.lacks_an_end() and self._is_over(reader, lane[n + 1 :], wall):
+                self._contents.tell_loss(reader)
             before = reader if self._goes_on(reader, lane[n + 1 :]) else None
         return None
 
@@ -119,8 +117,10 @@ class Tailer:
             return same and not after.taken
         return self._contents.expects((tracked.device, tracked.origin))
 
-    def _is_over(self, reader: Reader, following: list[Reader]) -> bool:
-        """Whether the file is not the one that is written to any more."""
+    def _is_over(self, reader: Reader, following: list[Reader], wall: float) -> bool:
+        """Whether the file is not the one that is written to any more, for a while."""
+        if reader.missing or wall - reader.grown <= GRACE:
+            return False
         path, lane = reader.tracked.path, reader.tracked.lane
         if reader.gone or not self._directory.wants(path):
             return True
@@ -152,16 +152,14 @@ class Tailer:
             if not end:
                 piece.marks = []
             return piece
-        if not at_end or reader.missing or wall - reader.grown <= GRACE:
-            return None
-        if not self._is_over(reader, following):
+        if not at_end or not self._is_over(reader, following, wall):
             return None
         if self._goes_on(reader, following):
             return None
         piece = _piece(before, reader, len(data))
         if reader.is_torn():
             # The rest of it was destroyed.
-            self._contents.lost_bytes += len(data)
+            self._counters.lost_bytes += len(data)
             log.warning("a torn line of %d bytes ends %s", len(data), reader.tracked.path)
             piece.data = b""
         return piece

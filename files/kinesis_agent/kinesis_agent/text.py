@@ -4,12 +4,7 @@ from typing import Any
 
 import msgspec
 
-
-class Counts(msgspec.Struct):
-    """What conversion has seen."""
-
-    undecodable: int = 0
-    unmatched: int = 0
+from kinesis_agent.checkpoint import Counters
 
 
 def encode_json(value: Any, json_format: str) -> bytes:
@@ -18,11 +13,11 @@ def encode_json(value: Any, json_format: str) -> bytes:
     return data if json_format == "COMPACT" else msgspec.json.format(data, indent=2)
 
 
-def decode(data: bytes, encoding: str, counts: Counts) -> str:
+def decode(data: bytes, encoding: str, counters: Counters) -> str:
     """Decode; what does not decode becomes U+FFFD and is counted."""
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode(encoding, "replace")
-        counts.undecodable += text.count("\ufffd")
+        counters.undecodable += text.count("\ufffd")
         return text

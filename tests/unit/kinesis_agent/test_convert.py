@@ -4,18 +4,18 @@ import json
 from typing import Any
 
 import pytest
+from kinesis_agent.checkpoint import Counters
 from kinesis_agent.config import parse
 from kinesis_agent.convert import Conversion
 from kinesis_agent.tail import Piece
-from kinesis_agent.text import Counts
 
 
 def convert(
-    text: bytes, *options: dict[str, Any], counts: Counts | None = None, **flow: Any
+    text: bytes, *options: dict[str, Any], counters: Counters | None = None, **flow: Any
 ) -> list[bytes]:
     flow |= {"filePattern": "/x", "kinesisStream": "s", "dataProcessingOptions": options}
     config = parse({"agent.json": json.dumps({"flows": [flow]})})
-    conversion = Conversion(config.flows[0], counts or Counts())
+    conversion = Conversion(config.flows[0], counters or Counters())
     end = conversion.framer.cut(text, settled=True)
     return conversion.convert(Piece(None, text[:end], 0, []))
 
@@ -148,11 +148,11 @@ LOGS = [
 
 @pytest.mark.parametrize(("log_format", "line", "expected"), LOGS)
 def test_log_formats(log_format: str, line: bytes, expected: dict[str, str | None]) -> None:
-    counts = Counts()
+    counters = Counters()
     option = {"optionName": "LOGTOJSON", "logFormat": log_format}
-    (record,) = convert(line + b"\nsomething else\n", option, counts=counts)
+    (record,) = convert(line + b"\nsomething else\n", option, counters=counters)
     assert json.loads(record) == expected
-    assert counts.unmatched == 1
+    assert counters.unmatched == 1
 
 
 def test_log_with_a_pattern_of_ones_own() -> None:
@@ -176,15 +176,15 @@ def test_metadata_brackets_and_records_of_several_lines() -> None:
 
 
 def test_header_and_encoding() -> None:
-    counts = Counts()
+    counters = Counters()
     assert convert(b"head\nx\n", skipHeaderLines=1) == [b"x\n"]
     assert convert(b"\xa3\n", encoding="latin-1") == ["£\n".encode()]
     assert convert("\ufeffé\nx\n".encode("utf-16-le"), encoding="utf-16-le") == [
         "é\n".encode(),
         b"x\n",
     ]
-    assert convert(b"a\x80b\n", encoding="ascii", counts=counts) == ["a\ufffdb\n".encode()]
-    assert counts.undecodable == 1
+    assert convert(b"a\x80b\n", encoding="ascii", counters=counters) == ["a\ufffdb\n".encode()]
+    assert counters.undecodable == 1
 
 
 def test_lines_pass_as_they_are_where_nothing_is_asked() -> None:

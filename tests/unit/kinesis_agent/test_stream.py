@@ -90,7 +90,7 @@ def test_order_lines_reach_the_stream_once_through_rotation_and_stop(
     assert len({record["PartitionKey"] for record in records}) == 1500
     (flow_status,) = status["flows"]
     assert flow_status["destination"] == f"KinesisStream:{stream}"
-    assert flow_status["records_sent"] == 800
+    assert flow_status["records_sent"] == 1500, "the count goes on after a restart"
     assert flow_status["bytes_behind"] == 0
     assert {Path(file["path"]).name for file in flow_status["files"]} == {
         "orders.log",

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from kinesis_agent.checkpoint import Checkpoint, CheckpointError, Mark, State, Tracked
+from kinesis_agent.checkpoint import Checkpoint, CheckpointError, Counters, Mark, State, Tracked
 from kinesis_agent.frame import Lines, QuotedLines
 from kinesis_agent.tail import Tailer
 
@@ -19,9 +19,10 @@ class Tail:
 
     def __init__(self, pattern: Path, tracked: list[Tracked] | None = None, **options: object):
         self.now = NOW
+        self.counters = Counters()
         options = {"from_start": True, "longest": 1000} | options
         framer = options.pop("framer", Lines())
-        self.tailer = Tailer(str(pattern), framer, tracked, **options)
+        self.tailer = Tailer(str(pattern), framer, tracked, self.counters, **options)
         self.first = self.read()
 
     def read(self, later: float = 0.1) -> bytes:
@@ -128,6 +129,43 @@ def test_directories_may_have_wildcards(tmp_path: Path) -> None:
     assert len(tail.tailer.readers) == 2
 
 
+def test_what_is_behind_is_as_old_as_its_oldest_line(log: Path) -> None:
+    def write(at: float) -> None:
+        append(log, b"line\n")
+        os.utime(log, (at, at))
+
+    write(NOW)
+    tail = Tail(log)
+    (reader,) = tail.tailer.readers
+    marks = [Mark(5 * n) for n in range(12)]
+    for second in range(1, 10):  # all but the newest line was accepted, as in a steady flow
+        write(NOW + second)
+        reader.tracked.mark = marks[second]
+        assert reader.behind(NOW + second + 0.1) == (5, pytest.approx(0.1))
+    write(NOW + 10)
+    write(NOW + 20)
+    assert reader.behind(NOW + 30) == (15, pytest.approx(21))
+    (again,) = tail.again(log).tailer.readers
+    again.tracked.mark = marks[9]
+    assert again.behind(NOW + 40) == (15, pytest.approx(31)), "a restart makes nothing younger"
+    again.tracked.mark = Mark(log.stat().st_size)
+    assert again.behind(NOW + 50) == (0, 0)
+
+
+def test_what_a_copy_lacks_is_counted_once_and_no_longer_behind(log: Path) -> None:
+    log.touch()
+    tail = Tail(log)
+    log.write_bytes(b"x" * 900 + b"\n" + 99 * (b"x" * 999 + b"\n"))  # more than a block
+    tail.tailer.poll(tail.now)
+    assert tail.tailer.next(tail.now)
+    Path(f"{log}.1").write_bytes(log.read_bytes()[:-1000])
+    os.truncate(log, 0)
+    assert tail.read()
+    assert tail.read(10) + tail.read(10) == b""
+    assert tail.counters.lost_bytes == 1000
+    assert [reader.behind(tail.now)[0] for reader in tail.tailer.readers] == [0, 0]
+
+
 def test_a_record_with_an_open_quote_waits_for_its_end_but_not_for_ever(log: Path) -> None:
     log.touch()
     tail = Tail(log, framer=QuotedLines(","))
@@ -153,10 +191,14 @@ def test_the_checkpoint_file(tmp_path: Path) -> None:
     path = tmp_path / "positions.json"
     tracked = Tracked("/x/app.log.1", "/x/app.log", b"head", Mark(4, b"head"), 1, 2)
     checkpoint = Checkpoint(path)
-    assert checkpoint.save(State(flows={"KinesisStream:s /x/app.log": [tracked]}))
+    state = State(
+        flows={"KinesisStream:s /x/app.log": [tracked]}, counters={"x": Counters(records_sent=7)}
+    )
+    assert checkpoint.save(state)
     assert path.read_text() == (
         '{"version":1,"flows":{"KinesisStream:s /x/app.log":[{"path":"/x/app.log.1",'
-        '"lane":"/x/app.log","head":"aGVhZA==","mark":[4,"aGVhZA=="],"device":1,"inode":2}]}}'
+        '"lane":"/x/app.log","head":"aGVhZA==","mark":[4,"aGVhZA=="],"device":1,"inode":2}]},'
+        '"counters":{"x":{"records_sent":7}}}'
     )
     assert path.stat().st_mode & 0o777 == 0o600
     again = Checkpoint(path)

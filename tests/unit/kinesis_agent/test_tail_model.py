@@ -12,7 +12,7 @@ import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from kinesis_agent.checkpoint import Tracked
+from kinesis_agent.checkpoint import Counters, Tracked
 from kinesis_agent.frame import Lines
 from kinesis_agent.tail import Tailer
 
@@ -226,7 +226,7 @@ class Rotations(RuleBasedStateMachine):
     def start(self) -> None:
         tracked = msgspec.json.decode(self.saved, type=list[Tracked]) if self.saved else None
         path = str(self.folder / self.pattern)
-        self.tailer = Tailer(path, Lines(), tracked, from_start=True, longest=1 << 20)
+        self.tailer = Tailer(path, Lines(), tracked, Counters(), True, 1 << 20)
         self.tailer.poll(self.now)
         self.save()
 
