@@ -36,6 +36,7 @@ class Endpoint:
         self.order: list[bytes] = []
         self.requests: list[int] = []
         self.keys: Counter[str] = Counter()
+        self.access_keys: set[str] = set()
         self.times: list[float] = []
         self.lost_records = self.failures = 0
         self.on_put: Callable[[str], None] = lambda stream: None
@@ -106,7 +107,9 @@ class Endpoint:
             self._reply(handler, form, status, {"__type": code, "message": "on purpose"})
             return
         accepted = [r for n, r in enumerate(request["Records"]) if n not in refused]
+        signed_with = handler.headers["Authorization"].partition("Credential=")[2]
         with self._changed:
+            self.access_keys.add(signed_with.partition("/")[0])
             for record in accepted:
                 data = form.data(record)
                 self.records[data] += 1

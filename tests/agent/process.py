@@ -70,5 +70,8 @@ class AgentProcess:
     def ask(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run another of the commands on its state."""
         return subprocess.run(
-            [COMMAND, *arguments, "--state-dir", self.state_dir], capture_output=True, text=True
+            [COMMAND, *arguments, "--state-dir", self.state_dir],
+            capture_output=True,
+            text=True,
+            timeout=30,
         )

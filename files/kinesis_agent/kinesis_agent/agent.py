@@ -1,5 +1,6 @@
 """The loop: lets each flow work in turn, keeps positions and status on disk, waits for more."""
 
+import fcntl
 import logging
 import queue
 import signal
@@ -10,7 +11,7 @@ import msgspec
 
 from kinesis_agent import endpoints, status
 from kinesis_agent.batch import Request
-from kinesis_agent.checkpoint import Checkpoint, Counters, replace_file
+from kinesis_agent.checkpoint import Checkpoint, CheckpointError, Counters, State, replace_file
 from kinesis_agent.config import Config, ConfigError, Flow, load
 from kinesis_agent.connection import Connection
 from kinesis_agent.credentials import provider as credentials_provider
@@ -66,6 +67,7 @@ class Agent:
             for flow in config.flows
         )
         self._stopping = False
+        self._disk_error = ""
         self._saved = self._told = 0.0
         self._measured = self._reported = time.monotonic()
         self._cloudwatch = CloudWatch(config, self._credentials, self.flows) if measured else None
@@ -88,14 +90,15 @@ class Agent:
         self._start()
         while not self._stopping:
             more = self._work(time.monotonic() + self._poll)
-            if not more and all(flow.outbox.is_empty for flow in self.flows):
+            if not more and all(flow.is_idle for flow in self.flows):
                 break
         self._shut_down()
 
     def _start(self) -> None:
         for flow in self.flows:
             flow.tailer.poll(time.time())
-        self._save()
+            log.info("ships %s to %s", flow.flow.file_pattern, flow.flow.destination)
+        self._checkpoint.save(self._state_of_flows())
         self._tell(running=True)
         notify("READY=1")
 
@@ -139,17 +142,34 @@ class Agent:
             self._tell(running=True)
 
     def _save(self) -> bool:
+        """Make positions and counts durable; without it lines are shipped all the same."""
+        self._saved = time.monotonic()
+        try:
+            changed = self._checkpoint.save(self._state_of_flows())
+        except OSError as error:
+            self._say_once(error)
+            return False
+        self._disk_error = ""
+        return changed
+
+    def _say_once(self, error: OSError) -> None:
+        if str(error) != self._disk_error:
+            log.error("positions and status cannot be kept, tried again: %s", error)
+        self._disk_error = str(error)
+
+    def _state_of_flows(self) -> State:
         for flow in self.flows:
             self._state.flows[flow.flow.key] = [r.tracked for r in flow.tailer.readers]
-        changed = self._checkpoint.save(self._state)
-        self._saved = time.monotonic()
-        return changed
+        return self._state
 
     def _tell(self, running: bool) -> None:
         wall = time.time()
         flows = [status.of_flow(flow, wall) for flow in self.flows]
         data = msgspec.json.encode(status.Status(wall, running, flows))
-        replace_file(self._state_dir / "status.json", data, 0o644)
+        try:
+            replace_file(self._state_dir / "status.json", data, 0o644)
+        except OSError as error:
+            self._say_once(error)
         self._told = time.monotonic()
         if self._prometheus:
             self._prometheus.flows = flows
@@ -157,7 +177,7 @@ class Agent:
             self._cloudwatch.put(flows)
             self._measured = self._told
         period = self._config.status_reporting_period_seconds
-        if self._told - self._reported >= period:
+        if self._told - self._reported >= period or not running:
             for flow in flows:
                 log.info("%s", status.sentence(flow))
             self._reported = self._told
@@ -224,6 +244,11 @@ class Service:
             signal.signal(number, lambda *_: self._end(None))
         signal.signal(signal.SIGHUP, lambda *_: self._reload())
         self._state_dir.mkdir(parents=True, exist_ok=True)
+        lock = (self._state_dir / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CheckpointError(f"another agent runs with {self._state_dir}") from None
         while config := self._next:
             self._agent = Agent(config, self._state_dir)
             self._agent.run()

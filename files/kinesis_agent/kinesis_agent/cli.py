@@ -12,7 +12,9 @@ from kinesis_agent.config import ConfigError, load, show
 CONFIG = Path("/etc/aws-kinesis/agent.json")
 STATE_DIR = Path("/var/lib/surgewatch/kinesis-agent")
 
-OK, FAILED, USAGE = 0, 1, 2
+OK, FAILED = 0, 1
+
+log = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -64,13 +66,12 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     from kinesis_agent.agent import Service
     from kinesis_agent.checkpoint import CheckpointError
-    from kinesis_agent.metadata import MetadataError
 
     _log_to_stderr()
     try:
         Service(arguments.config, arguments.state_dir).run()
-    except (CheckpointError, MetadataError) as error:
-        print(error, file=sys.stderr)
+    except (CheckpointError, OSError) as error:
+        log.error("%s", error)
         return FAILED
     # A thread that still waits for an answer must not hold up the end.
     logging.shutdown()
@@ -78,7 +79,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    form = "%(levelname)s %(message)s"
+    if "JOURNAL_STREAM" in os.environ:  # there a line says its priority first
+        form = "%(levelname)s%(message)s"
+        for level, priority in ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)):
+            logging.addLevelName(level, f"<{priority}>")
+    logging.basicConfig(format=form, level=logging.INFO, stream=sys.stderr)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -92,11 +98,16 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(arguments: argparse.Namespace) -> int:
+    from kinesis_agent.metadata import MetadataError
     from kinesis_agent.replay import records
 
-    for flow in load(arguments.config).flows:
-        for record in records(flow, arguments.lines):
-            sys.stdout.buffer.write(record if record.endswith(b"\n") else record + b"\n")
+    try:
+        for flow in load(arguments.config).flows:
+            for record in records(flow, arguments.lines):
+                sys.stdout.buffer.write(record if record.endswith(b"\n") else record + b"\n")
+    except MetadataError as error:
+        print(error, file=sys.stderr)
+        return FAILED
     return OK
 
 
@@ -128,7 +139,10 @@ def _status(arguments: argparse.Namespace) -> int:
         for flow in found.flows:
             print(status.sentence(flow))
             for file in flow.files:
-                print(f"  {file.path}: at {file.offset}, {file.bytes_behind} bytes behind")
+                print(
+                    f"  {file.path}: at {file.offset}, {file.bytes_behind} bytes "
+                    f"and {file.seconds_behind:.1f} s behind"
+                )
     for problem in problems:
         print(problem, file=sys.stderr)
     return FAILED if problems else OK

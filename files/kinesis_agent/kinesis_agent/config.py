@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -111,7 +111,7 @@ class Flow(Struct, rename="camel", frozen=True):
 class Config(Struct, rename="camel", frozen=True):
     """All of agent.json."""
 
-    flows: Annotated[list[Flow], Meta(min_length=1)]
+    flows: list[Flow]
     checkpoint_file: Name | None = None
     cloudwatch_emit_metrics: bool = field(name="cloudwatch.emitMetrics", default=True)
     cloudwatch_namespace: Name = field(name="cloudwatch.namespace", default="AWSKinesisAgent")
@@ -161,13 +161,15 @@ def load(path: Path) -> Config:
 def parse(texts: Mapping[str, str]) -> Config:
     """Make one configuration of the first text and the flows of the others."""
     errors: list[str] = []
-    configs = [_parse_one(name, text, errors) for name, text in texts.items()]
+    configs = [
+        _parse_one(name, text, errors, whole=n == 0) for n, (name, text) in enumerate(texts.items())
+    ]
     if errors:
         raise ConfigError("\n".join(errors))
-    first, *others = (config for config in configs if config)
-    config = msgspec.structs.replace(
-        first, flows=[flow for part in (first, *others) for flow in part.flows]
-    )
+    parts = [config for config in configs if config]
+    config = msgspec.structs.replace(parts[0], flows=[f for part in parts for f in part.flows])
+    if not config.flows:
+        errors.append(f"{next(iter(texts))}: flows is empty")
     seen: set[str] = set()
     for flow in config.flows:
         if flow.key in seen:
@@ -178,7 +180,7 @@ def parse(texts: Mapping[str, str]) -> Config:
     return config
 
 
-def _parse_one(name: str, text: str, errors: list[str]) -> Config | None:
+def _parse_one(name: str, text: str, errors: list[str], whole: bool) -> Config | None:
     try:
         plain = without_comments(text)
         value = msgspec.json.decode(plain)
@@ -187,7 +189,7 @@ def _parse_one(name: str, text: str, errors: list[str]) -> Config | None:
     except (ValueError, RecursionError) as error:
         errors.append(f"{name}: {error}")
         return None
-    return _Reader(name, places(plain), errors).read_config(value)
+    return _Reader(name, places(plain), errors).read_config(value, whole)
 
 
 def java_pattern(pattern: str) -> str:
@@ -203,13 +205,21 @@ def show(config: Config) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+def _choices(kind: Any) -> list[str]:
+    """Return the names that a value of this type may have, where they are few."""
+    parts = [kind, *get_args(kind)]
+    return [name for part in parts if get_origin(part) is Literal for name in get_args(part)]
+
+
 class _Reader:
     """Turns decoded JSON into structs and collects every error with its place."""
 
     def __init__(self, name: str, places: dict[Place, int], errors: list[str]) -> None:
         self._name, self._places, self._errors = name, places, errors
 
-    def read_config(self, value: dict[str, Any]) -> Config | None:
+    def read_config(self, value: dict[str, Any], whole: bool) -> Config | None:
+        for key in value.keys() - {"flows"} if not whole else ():
+            self._error((key,), "belongs into agent.json: only flows are read here")
         flows = value.get("flows")
         if isinstance(flows, list):
             read = [self._flow(flow, ("flows", i)) for i, flow in enumerate(flows)]
@@ -320,7 +330,9 @@ class _Reader:
                         each, fields[key].type, strict=False
                     )
                 except (msgspec.ValidationError, OverflowError) as error:
-                    self._error((*place, key), str(error))
+                    names = _choices(fields[key].type)
+                    hint = f"; it is one of {', '.join(names)}" if names else ""
+                    self._error((*place, key), f"{error}{hint}")
         for key, each in fields.items():
             if each.required and key not in value:
                 self._error(place, f"{key!r} is missing")

@@ -43,8 +43,19 @@ class Conversion:
         elif options and isinstance(options[0], CsvToJson):
             csv = CsvConverter(options.pop(0), counters)  # type: ignore[arg-type]
             self.framer, self._split = csv.framer or self.framer, csv.convert
+        self._ec2: metadata.Ec2 | None = None
         self._steps = [self._step(option) for option in options]
         self._is_utf8 = flow.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether convert() may be called; if not, prepare() has to be."""
+        return self._ec2 is None or bool(self._ec2.value)
+
+    def prepare(self) -> None:
+        """Learn what a conversion needs to know; raise MetadataError where that cannot be."""
+        if self._ec2:
+            self._ec2.ask()
 
     def convert(self, piece: Piece) -> list[bytes]:
         """Return the data of the records to send."""
@@ -72,8 +83,8 @@ class Conversion:
             case AddMetadata():
                 return lambda records: self._wrap(records, metadata.of(option), option.json_format)
             case AddEc2Metadata():
-                ec2 = metadata.Ec2()
-                return lambda records: self._wrap(records, ec2.get(), option.json_format)
+                ec2 = self._ec2 = self._ec2 or metadata.Ec2()
+                return lambda records: self._wrap(records, ec2.value, option.json_format)
             case AddBrackets():
                 return lambda records: [b"[%b]\n" % each.removesuffix(b"\n") for each in records]
 

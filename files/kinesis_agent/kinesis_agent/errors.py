@@ -24,7 +24,6 @@ PERMANENT = frozenset(
         "ValidationException",
     }
 )
-EXPIRED = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
 
 
 class SendError(Exception):
@@ -39,15 +38,9 @@ class Rejected(SendError):
     permanent = True
 
 
-class Expired(SendError):
-    """The credentials are too old."""
-
-
 def of_answer(status: int, code: str, message: str) -> SendError:
     """Make the error that an answer other than success stands for."""
     text = f"{code or f'HTTP {status}'}{f': {message}' if message else ''}"
-    if code in EXPIRED:
-        return Expired(text)
     if code in PERMANENT or (not code and 400 <= status < 500 and status not in (408, 429)):
         return Rejected(text)
     return SendError(text)

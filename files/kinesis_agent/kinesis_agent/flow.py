@@ -2,17 +2,19 @@
 
 import logging
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import UNSET
 
-from kinesis_agent.backoff import Backoff
+from kinesis_agent.backoff import SLOW, Backoff
 from kinesis_agent.batch import Outbox, Request
 from kinesis_agent.checkpoint import Counters, Tracked
 from kinesis_agent.config import Config, Flow
 from kinesis_agent.convert import Conversion
 from kinesis_agent.errors import SendError
+from kinesis_agent.metadata import MetadataError
 from kinesis_agent.oversize import Oversize
 from kinesis_agent.reader import Reader
 from kinesis_agent.send import Client, Senders
@@ -80,10 +82,23 @@ class Running:
         self._senders = Senders(
             connect, threads, lambda request, outcome: done(self, request, outcome)
         )
-        self.dirty = True
+        self._closed = threading.Event()
+        if not self.converter.is_ready:
+            threading.Thread(target=self._prepare, daemon=True).start()
+
+    def _prepare(self) -> None:
+        while not self.converter.is_ready and not self._closed.is_set():
+            try:
+                self.converter.prepare()
+                self.last_error = None
+            except MetadataError as error:
+                self._tell_once(str(error))
+                self._closed.wait(SLOW)
 
     def work(self, monotonic: float, wall: float) -> bool:
         """Read, convert and send for a turn; return whether there is more to do at once."""
+        if not self.converter.is_ready:
+            return False
         for _ in range(TURN):
             piece = self.tailer.next(wall) if self.outbox.has_room else None
             if piece is None:
@@ -94,6 +109,11 @@ class Running:
             self.send(monotonic)
         self._commit()
         return True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was read was accepted."""
+        return self.converter.is_ready and self.outbox.is_empty
 
     def send(self, monotonic: float, flush: bool = False) -> None:
         """Hand what can be sent to the senders."""
@@ -166,17 +186,14 @@ class Running:
 
     def _failed(self, request: Request, error: SendError, monotonic: float) -> None:
         self.counters.service_errors += 1
-        text = str(error)
-        if text != self.last_error:  # once, not at every try
-            log.error(
-                "%s: %s%s",
-                self.flow.destination,
-                text,
-                " (tried again, slowly)" if error.permanent else "",
-            )
-        self.last_error = text
+        self._tell_once(str(error), " (tried again, slowly)" if error.permanent else "")
         self._failing = True
         self.outbox.failed(request, monotonic, error.permanent)
+
+    def _tell_once(self, text: str, more: str = "") -> None:
+        if text != self.last_error:  # not at every try
+            log.error("%s: %s%s", self.flow.destination, text, more)
+        self.last_error = text
 
     def _recovered(self) -> None:
         self.last_error = None
@@ -188,9 +205,9 @@ class Running:
         """Let go of files and threads."""
         for reader in self.tailer.readers:
             reader.close()
+        self._closed.set()
         self._senders.close()
 
     def _commit(self) -> None:
         for reader, mark in self.outbox.commit():
             reader.tracked.mark = mark
-            self.dirty = True

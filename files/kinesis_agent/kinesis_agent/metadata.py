@@ -34,19 +34,22 @@ def of(option: AddMetadata) -> dict[str, Any]:
 
 
 class Ec2:
-    """The identity of the instance, asked for at its first use (IMDSv2)."""
+    """What the instance knows of itself."""
 
     def __init__(self) -> None:
-        self._value: dict[str, Any] | None = None
+        self.value: dict[str, Any] = {}
 
-    def get(self) -> dict[str, Any]:
-        """Return what is added; raise MetadataError where this is no EC2 instance."""
-        if self._value is None:
-            document = msgspec.json.decode(self._ask("/latest/dynamic/instance-identity/document"))
-            self._value = {"metadata": {name: document.get(name) for name in _NAMES}}
-        return self._value
+    def ask(self) -> None:
+        """Ask the instance metadata service (IMDSv2); raise MetadataError where there is none."""
+        try:
+            document = msgspec.json.decode(
+                self._get("/latest/dynamic/instance-identity/document"), type=dict[str, Any]
+            )
+        except msgspec.MsgspecError as error:
+            raise MetadataError(f"EC2 instance metadata: {error}") from None
+        self.value = {"metadata": {name: document.get(name) for name in _NAMES}}
 
-    def _ask(self, path: str) -> bytes:
+    def _get(self, path: str) -> bytes:
         base = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254")
         connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=2)
         try:

@@ -17,13 +17,18 @@ from kinesis_agent.status import FlowStatus
 
 PERIOD = 60.0
 
-# CloudWatch's name, its unit, our field, and whether it is counted up.
+# CloudWatch's name and unit (none where it is told to Prometheus only), our field, and whether it
+# is counted up.
 _METRICS = (
     ("BytesSent", "Bytes", "bytes_sent", True),
     ("RecordSendAttempts", "Count", "attempts", True),
     ("RecordsSent", "Count", "records_sent", True),
     ("RecordSendErrors", "Count", "records_refused", True),
     ("ServiceErrors", "Count", "service_errors", True),
+    ("", "", "undecodable", True),
+    ("", "", "unmatched", True),
+    ("", "", "oversize", True),
+    ("", "", "lost_bytes", True),
     ("BytesBehind", "Bytes", "bytes_behind", False),
     ("SecondsBehind", "Seconds", "seconds_behind", False),
 )
@@ -63,7 +68,7 @@ class CloudWatch:
         number = 0
         for flow in flows:
             before = self._before[flow.destination, flow.file_pattern]
-            for name, unit, field, counts in _METRICS:
+            for name, unit, field, counts in (each for each in _METRICS if each[0]):
                 value = float(getattr(flow, field))
                 number += 1
                 item = f"MetricData.member.{number}"
@@ -122,7 +127,10 @@ class Prometheus:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        except OSError as error:
+            raise OSError(f"prometheus.port {port}: {error.strerror}") from None
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

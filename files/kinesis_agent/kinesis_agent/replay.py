@@ -31,6 +31,7 @@ def records(flow: Flow, count: int) -> Iterator[bytes]:
     """Yield the first records that the flow makes of its files, from their start."""
     counters = Counters()
     conversion = Conversion(flow, counters)
+    conversion.prepare()
     tailer = Tailer(
         flow.file_pattern,
         conversion.framer,

@@ -158,7 +158,14 @@ def _of_reader(reader: Reader, wall: float) -> FileStatus:
 
 def sentence(flow: FlowStatus) -> str:
     """Return a flow's status in words."""
+    odd = {
+        "lines too long": flow.oversize,
+        "lines of another format": flow.unmatched,
+        "characters that do not decode": flow.undecodable,
+        "bytes lost": flow.lost_bytes,
+    }
     return (
         f"{flow.file_pattern} -> {flow.destination}: {flow.records_sent} records sent, "
         f"{flow.bytes_behind} bytes and {flow.seconds_behind:.1f} s behind"
+        + "".join(f", {count} {name}" for name, count in odd.items() if count)
     )

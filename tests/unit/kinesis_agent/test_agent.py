@@ -1,6 +1,7 @@
 """The agent as a process: faults of one flow, long lines, reload, commands."""
 
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.agent.endpoint import Endpoint, Faults
+from tests.agent.instance import DOCUMENT, InstanceMetadata
 from tests.agent.process import COMMAND, AgentProcess
 
 
@@ -154,6 +156,68 @@ def test_check_dry_run_and_replay(tmp_path: Path) -> None:
         assert ask("replay", "--from", str(len(lines[0]) + 1), log).returncode == 0
         assert sorted(endpoint.order[5:]) == sorted(lines[2:])
         assert ask("replay", "--from", "yesterday", log).returncode == 1
+
+
+def test_an_instance_lends_its_role_and_tells_of_itself(tmp_path: Path) -> None:
+    plain, told = tmp_path / "plain.log", tmp_path / "told.log"
+    plain.write_bytes(b"1\n")
+    told.write_bytes(b'2\n{"a":3}\n')
+    with Endpoint() as endpoint, InstanceMetadata() as instance:
+        instance.is_broken = True
+        options = [{"optionName": "ADDEC2METADATA"}]
+        flows = [flow(told, "t", dataProcessingOptions=options), flow(plain)]
+        agent = AgentProcess(tmp_path, flows, **{"kinesis.endpoint": endpoint.url})
+        agent.environment |= {"AWS_EC2_METADATA_SERVICE_ENDPOINT": instance.url}
+        with agent:
+            assert endpoint.wait_for(lambda: b"1\n" in endpoint.records)
+            wait_for(lambda: "EC2 instance metadata" in agent.ask("status").stderr)
+            instance.is_broken = False
+            del agent.environment["AWS_ACCESS_KEY_ID"], agent.environment["AWS_SECRET_ACCESS_KEY"]
+            agent.stop()
+            agent.start()
+            assert endpoint.wait_for(lambda: len(endpoint.order) == 3)
+        assert endpoint.access_keys == {"test", "ASIAROLE"}
+        first, second = (json.loads(record) for record in endpoint.order[1:])
+        identity = {name: value for name, value in DOCUMENT.items() if name != "architecture"}
+        assert first == {"metadata": identity, "data": "2"}
+        assert second == {"metadata": identity, "data": {"a": 3}}
+
+
+def test_what_the_disk_does_not_take_holds_nothing_up(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"1\n")
+    with (
+        Endpoint() as endpoint,
+        AgentProcess(tmp_path, [flow(log)], **{"kinesis.endpoint": endpoint.url}) as agent,
+    ):
+        wait_for(lambda: agent.ask("shipped", log).returncode == 0)
+        before = agent.positions.read_bytes()
+        limit = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (0, -1))
+        append(log, b"2\n")
+        assert endpoint.wait_for(lambda: b"2\n" in endpoint.records)
+        wait_for(agent.positions.with_name(".positions.json.new").exists)
+        assert agent.positions.read_bytes() == before
+        resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, limit)
+        wait_for(lambda: agent.ask("shipped", log).returncode == 0)
+        assert agent.positions.read_bytes() != before
+
+
+def test_what_keeps_it_from_running_is_said_plainly(tmp_path: Path) -> None:
+    def error(**settings: Any) -> str:
+        agent = AgentProcess(tmp_path, [flow(tmp_path / "app.log")], **settings)
+        found = agent.ask("run", "--config", agent.config)
+        assert found.returncode == 1
+        return found.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert error(**{"prometheus.port": port}) == (
+            f"ERROR prometheus.port {port}: Address already in use\n"
+        )
+    assert "No such file or directory: '/nowhere/" in error(checkpointFile="/nowhere/positions")
+    with AgentProcess(tmp_path, [flow(tmp_path / "app.log")]) as agent:
+        agent.wait_until_ready()
+        assert error() == f"ERROR another agent runs with {agent.state_dir}\n"
 
 
 def test_prometheus(tmp_path: Path) -> None:
