@@ -41,14 +41,15 @@ def records(flow: Flow, count: int) -> Iterator[bytes]:
         longest=LONGEST[True],
         header_lines=flow.skip_header_lines,
     )
-    # Much later, so that a last record which may go on is whole.
-    wall = time.time() + 3600
-    tailer.poll(wall)
 
     def all_records() -> Iterator[bytes]:
-        while piece := tailer.next(wall):
-            if not piece.oversize:
-                yield from conversion.convert(piece)
+        now = time.time()
+        # The second time it is later, so that a last record which might go on is whole.
+        for wall in (now, now + 60):
+            tailer.poll(wall)
+            while piece := tailer.next(wall):
+                if not piece.oversize:
+                    yield from conversion.convert(piece)
 
     yield from islice(all_records(), count)
 

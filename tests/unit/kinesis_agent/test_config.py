@@ -46,6 +46,18 @@ def test_all_of_it() -> None:
     assert json.loads(show(config))["cloudwatch.namespace"] == "AWSKinesisAgent"
 
 
+def test_flows_may_all_be_in_agent_d_and_nothing_else() -> None:
+    more = {"flows": [FLOW]}
+    assert (
+        len(parse({"agent.json": '{"flows": []}', "agent.d/a.json": json.dumps(more)}).flows) == 1
+    )
+    assert errors({"flows": []}) == "agent.json: flows is empty"
+    with pytest.raises(
+        ConfigError, match=r"a\.json:1: kinesis\.endpoint: belongs into agent\.json"
+    ):
+        parse({"agent.json": FULL, "agent.d/a.json": json.dumps(more | {"kinesis.endpoint": "x"})})
+
+
 def test_numbers_may_be_strings() -> None:
     config = parse({"x": json.dumps({"flows": [FLOW | {"maxBufferSizeRecords": "100"}]})})
     assert config.flows[0].max_buffer_size_records == 100
@@ -74,6 +86,7 @@ def test_all_errors_are_told_at_once() -> None:
         ({"encoding": "utf-16"}, "utf-16-le"),
         ({"multiLineStartPattern": "("}, "regular expression"),
         ({"dataProcessingOptions": [{"optionName": "USINGPLUGGIN"}]}, "Java"),
+        ({"partitionKeyOption": "HASH"}, "one of RANDOM, DETERMINISTIC"),
         ({"maxBufferAgeMillis": 900_001}, "900000"),
         ({"filePattern": None}, "filePattern"),
     ],
