@@ -41,13 +41,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def steps(full: bool) -> list[Step]:
     playbooks = ["site.yml", *(f"playbooks/{path.name}" for path in PLAYBOOKS.glob("*.yml"))]
+    forms = ["--full"] if full else []
     return [
         Step("ruff check", ["ruff", "check"]),
         Step("ruff format", ["ruff", "format", "--check"]),
         Step("ansible-lint", ["ansible-lint"]),
         Step("playbook syntax", ["ansible-playbook", "--syntax-check", *playbooks]),
         Step("MariaDB for the unit tests", ["ansible", "localhost", "--become", *MARIADB]),
-        Step("unit tests", ["pytest", "tests/unit", *(["--full"] if full else [])]),
+        Step("unit tests", ["pytest", "tests/unit", *forms]),
+        Step(
+            "proofs of the agent and the analytics",
+            ["pytest", "tests/agent", "tests/analytics", *forms],
+        ),
         Step("molecule test", ["molecule", "test"], takes_minutes=True),
     ]
 

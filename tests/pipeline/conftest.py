@@ -156,7 +156,7 @@ def wait_until(holds: Callable[[], Any], what: str, seconds: float) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.2)
+        time.sleep(1)  # each question costs the measured machine a podman call a host
     return found
 
 
