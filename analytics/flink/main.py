@@ -50,6 +50,7 @@ def options(properties: dict[str, str]) -> dict[str, str]:
     return {
         "table.local-time-zone": "UTC",
         "table.exec.source.idle-timeout": "2 s",
+        "pipeline.object-reuse": "true",
         "parallelism.default": properties.get("shards", "1"),
     } | given
 

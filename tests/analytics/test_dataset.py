@@ -1,21 +1,26 @@
-"""The whole data set at three speeds: the engine, read as a recording, says what brute force says.
+"""The whole data set at three speeds: both engines say what brute force says.
 
-Needs SURGEWATCH_DATASET; without --full it takes a tenth.
+Needs SURGEWATCH_DATASET; without --full it takes a tenth, and leaves out Flink.
 """
 
 import csv
+import json
 import lzma
 import os
 import random
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from analytics_engine.backtest import backtest
 from analytics_engine.engine import Counts
+from analytics_engine.line import COLUMNS
 from analytics_engine.rules import Rule
 
-from tests.analytics.brute import Brute, Put, rfc3339
+from tests.analytics.brute import Brute, Put, Said, rfc3339
+from tests.analytics.flink import Flink
 from tests.analytics.streams import START, said
 
 
@@ -34,10 +39,22 @@ def rows(full: bool) -> list[list[str]]:
     return found if full else found[: len(found) // 10]
 
 
-@pytest.mark.parametrize(("rate", "window", "quiet"), [(20, 15, 60), (300, 15, 60), (5_000, 1, 2)])
-def test_same_alarms(
-    rate: int, window: int, quiet: int, rows: list[list[str]], tmp_path: Path
-) -> None:
+SPEEDS = [(20, 15, 60), (300, 15, 60), (5_000, 1, 2)]
+"""Lines a second, window and quiet time in seconds."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The data set as recorded at one speed, and what is to be said of it."""
+
+    log: Path
+    rule: Rule
+    wanted: list[Said]
+
+
+@pytest.fixture(params=SPEEDS, ids=lambda speed: f"{speed[0]} a second")
+def replay(request: pytest.FixtureRequest, rows: list[list[str]], tmp_path: Path) -> Replay:
+    rate, window, quiet = request.param
     rng = random.Random(rate)
     puts, time_ms, now = [], START, float(START)
     pace = 1.0
@@ -56,6 +73,21 @@ def test_same_alarms(
     rule = Rule("order_surge", threshold, window_seconds=window, quiet_seconds=quiet)
     brute = Brute("order_surge", threshold, window, quiet, 60)
     wanted = brute.alarms(puts, time_ms + 100_000)
-    found = sorted(map(said, backtest([tmp_path / "orders.log"], [rule], {}, Counts())))
     assert len(wanted) > 3
-    assert found == wanted
+    return Replay(tmp_path / "orders.log", rule, wanted)
+
+
+def test_the_engine_says_the_same(replay: Replay) -> None:
+    assert sorted(map(said, backtest([replay.log], [replay.rule], {}, Counts()))) == replay.wanted
+
+
+def test_flink_says_the_same(replay: Replay, flink: Flink) -> None:
+    (flink.folder / "orders").mkdir()
+    with replay.log.open(newline="") as log, (flink.folder / "orders/1.json").open("w") as out:
+        for row in csv.reader(log):
+            out.write(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n")
+    rules = {"rules": [msgspec.to_builtins(replay.rule)]}
+    (flink.folder / "rules.yml").write_text(json.dumps(rules))
+    names = ("incident_id", "sequence", "kind", "event_time", "order_count")
+    found = sorted(tuple(alarm[name] for name in names) for alarm in flink.alarms())
+    assert found == [said[:5] for said in replay.wanted]

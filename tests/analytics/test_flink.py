@@ -1,10 +1,6 @@
-"""Flink says what the embedded engine says, of recorded lines, by the main.py that is shipped.
-
-Installing Flink takes 850 MB: only with --full.
-"""
+"""Flink says what the embedded engine says, of recorded lines, by the main.py that is shipped."""
 
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,10 +14,9 @@ from analytics_engine.inputs import load
 from analytics_engine.line import COLUMNS
 
 from tests.analytics.brute import rfc3339
+from tests.analytics.flink import Flink, package
 from tests.analytics.streams import random_stream
 
-ROOT = Path(__file__).parents[2]
-FLINK = "apache-flink==2.2.1"
 HOUR_MS = 3_600_000
 RULES = """
 rules:
@@ -43,34 +38,12 @@ rules:
 MARKETS = "Country,market,least\nFrance,west,3\nunknown,unknown,2\n"
 
 
-@pytest.fixture(scope="module")
-def flink(full: bool) -> Path:
-    """The Python of an environment with PyFlink."""
-    if not full:
-        pytest.skip("Flink is only installed with --full")
-    home = ROOT / ".cache" / "flink-2.2.1"
-    if not (home / "complete").exists():
-        uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
-        subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, home], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "-p", home / "bin/python", FLINK], check=True)
-        (home / "complete").touch()
-    return home / "bin" / "python"
-
-
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
     (tmp_path / "rules.yml").write_text(RULES)
     (tmp_path / "reference").mkdir()
     (tmp_path / "reference" / "t.csv").write_text(MARKETS)
     return tmp_path
-
-
-def package(folder: Path, name: str = "app.zip") -> Path:
-    (folder / "connector.jar").write_bytes(b"a jar")
-    command = [sys.executable, ROOT / "analytics/flink/package.py", "--output", folder / name]
-    options = ["--rules", folder / "rules.yml", "--references", folder / "reference"]
-    subprocess.run([*command, *options, "--connector-jar", folder / "connector.jar"], check=True)
-    return folder / name
 
 
 def test_package_is_reproducible(inputs: Path) -> None:
@@ -109,28 +82,14 @@ def key(alarm: dict) -> tuple:
     return tuple(alarm[name] for name in (*names, "threshold", "scope"))
 
 
-def test_same_alarms(flink: Path, inputs: Path) -> None:
+def test_same_alarms(flink: Flink, inputs: Path) -> None:
     lines = orders(range(200))
     (inputs / "orders").mkdir()
     (inputs / "orders" / "1.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (inputs / "orders.log").write_text(
         "".join("\t".join(line[name] for name in COLUMNS) + "\n" for line in lines)
     )
-    zipfile.ZipFile(package(inputs)).extractall(inputs / "app")
-    properties = {
-        "tables": "files",
-        "orders": f"file://{inputs}/orders",
-        "alarms": f"file://{inputs}/alarms",
-    }
-    groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": properties}]
-    (inputs / "properties.json").write_text(json.dumps(groups))
-    subprocess.run([flink, inputs / "app/main.py", inputs / "properties.json"], check=True)
-    found = {
-        key(json.loads(line))
-        for file in (inputs / "alarms").rglob("*")
-        if file.is_file()
-        for line in file.read_text().splitlines()
-    }
+    found = {key(alarm) for alarm in flink.alarms()}
     rules, references = load(inputs / "rules.yml")
     alarms = backtest([inputs / "orders.log"], rules, references, Counts())
     wanted = {key(msgspec.to_builtins(alarm)) for alarm in alarms}

@@ -14,18 +14,20 @@ from analytics_engine.window import thresholds, translation
 
 _VIEWS = Template(
     """\
--- $name: each line once, in the tick of 100 ms after it. Repeats share number and time.
-CREATE TEMPORARY VIEW ${name}_lines AS
-SELECT window_time AS counted, $scope AS group_value, InvoiceNo
+-- $name: the lines of each tick of 100 ms, each once. Repeats share number and time, hence the
+-- tick: it alone must remember them.
+CREATE TEMPORARY VIEW ${name}_ticks AS
+SELECT window_time AS counted, $scope AS group_value,$invoice
+       COUNT(DISTINCT $line) AS line_count
 FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(EventTime), INTERVAL '0.1' SECOND))
 WHERE $lines
-GROUP BY window_start, window_end, window_time, InvoiceNo, LineNo$columns;
+GROUP BY window_start, window_end, window_time$columns;
 
 -- The count at every tick at which it is not 0.
 CREATE TEMPORARY VIEW ${name}_counts AS
 SELECT window_end AS tick, window_time AS moment, group_value,
-       COUNT(*) AS order_count, $measure AS amount
-FROM TABLE(HOP(TABLE ${name}_lines, DESCRIPTOR(counted),
+       SUM(line_count) AS order_count, $measure AS amount
+FROM TABLE(HOP(TABLE ${name}_ticks, DESCRIPTOR(counted),
                INTERVAL '0.1' SECOND, $window_interval))
 GROUP BY window_start, window_end, window_time, group_value;
 
@@ -124,13 +126,17 @@ def _values(rule: Rule, references: References) -> Mapping[str, object]:
     if (reason := refusal(rule)) is not None:
         raise NotForFlink(f"{rule.name}: {reason}")
     scope, column = _scope(rule, references)
+    by_invoice = rule.measure == "invoices"
+    columns = [*([column] if column else []), *(["InvoiceNo"] if by_invoice else [])]
     lines = "InvoiceNo LIKE 'V%'" if rule.test else "InvoiceNo NOT LIKE 'V%'"
     return {
         "name": rule.name,
         "scope": scope,
-        "columns": column and f", {column}",
+        "columns": "".join(f", {name}" for name in dict.fromkeys(columns)),
+        "invoice": " InvoiceNo," if by_invoice else "",
+        "line": "LineNo" if by_invoice else "InvoiceNo || '|' || LineNo",
         "lines": f"{lines} AND LineNo <> ''",
-        "measure": "COUNT(*)" if rule.measure == "lines" else "COUNT(DISTINCT InvoiceNo)",
+        "measure": "COUNT(DISTINCT InvoiceNo)" if by_invoice else "SUM(line_count)",
         "window": rule.window_seconds,
         "window_interval": _interval(rule.window_seconds),
         "quiet_interval": _interval(rule.quiet_seconds),
@@ -146,11 +152,12 @@ def _values(rule: Rule, references: References) -> Mapping[str, object]:
 
 
 def _scope(rule: Rule, references: References) -> tuple[str, str]:
-    """The group of a line, and the column of which that is a function."""
+    """The group of a line, and what of the line decides it."""
     if rule.group_by is None:
         return "''", ""
     if rule.group_by == RUN:
-        return "SUBSTRING(SPLIT_INDEX(InvoiceNo, '-', 0), 2)", ""
+        run = "SUBSTRING(SPLIT_INDEX(InvoiceNo, '-', 0), 2)"
+        return run, run
     key, groups = translation(rule, references)
     if groups is None:
         return str(key), str(key)

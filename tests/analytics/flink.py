@@ -1,0 +1,74 @@
+"""Flink on this machine, running the zip that is shipped over recorded lines.
+
+Installing it takes 850 MB: only with --full.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+VERSION = "apache-flink==2.2.1"
+
+
+@dataclass(frozen=True)
+class Flink:
+    """Give it `rules.yml`, `reference/` and `orders/*.json` in its folder."""
+
+    python: Path
+    folder: Path
+
+    def alarms(self) -> Iterator[dict[str, Any]]:
+        """Run the job to its end."""
+        folder = self.folder
+        zipfile.ZipFile(package(folder)).extractall(folder / "app")
+        properties = {
+            "tables": "files",
+            "orders": f"file://{folder}/orders",
+            "alarms": f"file://{folder}/alarms",
+        }
+        groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": properties}]
+        (folder / "properties.json").write_text(json.dumps(groups))
+        subprocess.run(
+            [self.python, folder / "app/main.py", folder / "properties.json"], check=True
+        )
+        for file in (folder / "alarms").rglob("*"):
+            if file.is_file():
+                yield from map(json.loads, file.read_text().splitlines())
+
+
+def package(folder: Path, name: str = "app.zip") -> Path:
+    """The zip of a folder's rules, by the packer that is shipped; no connector is needed here."""
+    (folder / "connector.jar").write_bytes(b"a jar")
+    (folder / "reference").mkdir(exist_ok=True)
+    command = [sys.executable, ROOT / "analytics/flink/package.py", "--output", folder / name]
+    options = ["--rules", folder / "rules.yml", "--references", folder / "reference"]
+    subprocess.run([*command, *options, "--connector-jar", folder / "connector.jar"], check=True)
+    return folder / name
+
+
+def install() -> Path:
+    """The Python of an environment with PyFlink, made once."""
+    home = ROOT / ".cache" / "flink-2.2.1"
+    if not (home / "complete").exists():
+        uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
+        pip = [uv, "pip", "install", "-q", "--compile-bytecode", "-p", home / "bin/python"]
+        subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, home], check=True)
+        subprocess.run([*pip, VERSION], check=True)
+        (home / "complete").touch()
+    return home / "bin" / "python"
+
+
+@pytest.fixture
+def flink(full: bool, tmp_path: Path) -> Flink:
+    if not full:
+        pytest.skip("Flink is only installed with --full")
+    return Flink(install(), tmp_path)
