@@ -1,0 +1,51 @@
+"""An AWS on loopback: moto, corrected where it differs from AWS in what the project uses.
+
+Run as `python serve_moto.py PORT`.
+"""
+
+import json
+import sys
+from typing import Any
+
+from moto import server
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.config import default_user_config
+from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.rds.models import DBClusterParameterGroup
+
+_create_version = LaunchTemplate.create_version
+_new_parameter_group = DBClusterParameterGroup.__init__
+_migrated: set[str] = set()
+
+
+def create_version(self: Any, data: dict[str, Any], description: str) -> Any:
+    """The tags of a template are no part of what it launches."""
+    specifications = data.get("TagSpecifications", [])
+    data["TagSpecifications"] = [
+        one for one in specifications if one["ResourceType"] != "launch-template"
+    ]
+    return _create_version(self, data, description)
+
+
+def new_parameter_group(self: Any, *args: Any, **kwargs: Any) -> None:
+    """Every parameter of the family is in a group from the beginning."""
+    _new_parameter_group(self, *args, **kwargs)
+    parameter = {"ParameterValue": "OFF", "IsModifiable": True, "ApplyType": "dynamic"}
+    self.update_cluster_parameters([parameter | {"ParameterName": "require_secure_transport"}])
+
+
+def invoke(_self: Any, function_name: str, _qualifier: Any, body: Any, *_: Any) -> bytes:
+    """No function runs; schema_migrator answers as it would: the first time there is work to do."""
+    changed = function_name not in _migrated
+    if not json.loads(body or "{}").get("check"):
+        _migrated.add(function_name)
+    return json.dumps({"changed": changed, "migrations": [], "users": []}).encode()
+
+
+LaunchTemplate.create_version = create_version
+DBClusterParameterGroup.__init__ = new_parameter_group
+LambdaSimpleBackend.invoke = invoke
+default_user_config["lambda"]["use_docker"] = False
+
+if __name__ == "__main__":
+    server.main(["--host=127.0.0.1", f"--port={sys.argv[1]}"])
