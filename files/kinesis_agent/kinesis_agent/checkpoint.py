@@ -39,7 +39,7 @@ class Tracked(Struct, omit_defaults=True):
 
 
 class Counters(Struct, omit_defaults=True):
-    """What a flow has done since its first start; what a kill lets it do again counts once."""
+    """What a flow has done since its first start; what is read again counts again."""
 
     records_sent: int = 0
     bytes_sent: int = 0

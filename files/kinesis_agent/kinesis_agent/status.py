@@ -98,7 +98,11 @@ def problems(status: Status | None, now: float) -> list[str]:
         found.append("the agent is stopped")
     elif now - status.updated_at > STALE:
         found.append(f"the agent said nothing for {now - status.updated_at:.0f} s")
-    found += [f"{flow.destination}: {flow.last_error}" for flow in status.flows if flow.last_error]
+    found += [
+        f"{flow.file_pattern} -> {flow.destination}: {flow.last_error}"
+        for flow in status.flows
+        if flow.last_error
+    ]
     return found
 
 

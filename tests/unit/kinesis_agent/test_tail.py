@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kinesis_agent.checkpoint import Checkpoint, CheckpointError, Counters, Mark, State, Tracked
 from kinesis_agent.frame import Lines, QuotedLines
+from kinesis_agent.oversize import Oversize
 from kinesis_agent.tail import Tailer
 
 NOW = time.time()
@@ -90,6 +91,16 @@ def test_a_line_that_is_too_long_comes_in_parts_marked_so(log: Path) -> None:
     assert [bool(piece.marks) for piece in pieces if piece.oversize][-1]
     assert pieces[-1].data == b"short\n"
     assert not any(piece.marks for piece in pieces[:-2])
+
+
+def test_what_is_kept_aside_is_kept_once_and_never_overwritten(tmp_path: Path) -> None:
+    """A truncated file may have another long line at the same place."""
+    oversize = Oversize(tmp_path / "oversize")
+    assert oversize.keep(7, 46, b"xx", last=False) is None
+    kept = oversize.keep(7, 46, b"x\n", last=True)
+    assert oversize.keep(7, 46, b"xxx\n", last=True) is None
+    other = oversize.keep(7, 46, b"yyy\n", last=True)
+    assert (kept.read_bytes(), other.read_bytes()) == (b"xxx\n", b"yyy\n")
 
 
 def test_what_was_never_seen_is_read_if_a_rotator_named_it_and_nothing_else(log: Path) -> None:
