@@ -5,16 +5,19 @@ Run as `python serve_moto.py PORT`.
 
 import json
 import sys
+import uuid
 from typing import Any
 
 from moto import server
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
+from moto.dynamodb.models.table import Table
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.rds.models import DBClusterParameterGroup
 
 _create_version = LaunchTemplate.create_version
 _new_parameter_group = DBClusterParameterGroup.__init__
+_describe_table = Table.describe
 _migrated: set[str] = set()
 
 
@@ -34,6 +37,13 @@ def new_parameter_group(self: Any, *args: Any, **kwargs: Any) -> None:
     self.update_cluster_parameters([parameter | {"ParameterName": "require_secure_transport"}])
 
 
+def describe_table(self: Any, base_key: str = "TableDescription") -> dict[str, Any]:
+    """A table has an identifier."""
+    described = _describe_table(self, base_key)
+    described[base_key].setdefault("TableId", str(uuid.uuid5(uuid.NAMESPACE_URL, self.table_arn)))
+    return described
+
+
 def invoke(_self: Any, function_name: str, _qualifier: Any, body: Any, *_: Any) -> bytes:
     """No function runs; schema_migrator answers as it would: the first time there is work to do."""
     changed = function_name not in _migrated
@@ -43,6 +53,7 @@ def invoke(_self: Any, function_name: str, _qualifier: Any, body: Any, *_: Any) 
 
 
 LaunchTemplate.create_version = create_version
+Table.describe = describe_table
 DBClusterParameterGroup.__init__ = new_parameter_group
 LambdaSimpleBackend.invoke = invoke
 default_user_config["lambda"]["use_docker"] = False

@@ -6,7 +6,15 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
-NAMES = ["database_secrets", "function_zips", "lambda_event_source_mapping"]
+NAMES = [
+    "database_secrets",
+    "fleet_host",
+    "function_zips",
+    "health_gate",
+    "lambda_event_source_mapping",
+    "managed_flink_application",
+    "slice_positions",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
