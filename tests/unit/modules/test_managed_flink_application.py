@@ -9,6 +9,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import botocore.session
 import pytest
 from moto import mock_aws
 
@@ -346,10 +347,12 @@ def test_what_is_needed_to_make_one_is_named(keep):
 
 
 def test_moto_describes_what_was_asked_for(run, monkeypatch):
-    """Against another's idea of the service; it creates, describes and tags."""
+    """Another's idea of the service: it knows how to create, describe and tag."""
     with mock_aws():
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-        for _ in range(2):
-            monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-            result = run(module, **WANTED, log_level="WARN", snapshots=True, wait_timeout=0)
-    assert not result["changed"], result["diff"]
+        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+        wanted = WANTED | {"log_level": "WARN", "snapshots": True}
+        fields = module.wanted_fields(dict.fromkeys(module.ARGUMENTS) | wanted)
+        client = botocore.session.Session().create_client("kinesisanalyticsv2", "us-east-1")
+        client.create_application(**module.creation_request(wanted, fields))
+        assert not run(module, **wanted, wait_timeout=0)["changed"]
+        assert run(module, **wanted | {"log_level": "INFO"}, wait_timeout=0, check=True)["changed"]
