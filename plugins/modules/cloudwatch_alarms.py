@@ -1,0 +1,281 @@
+#!/usr/bin/python
+"""Ansible module: the CloudWatch alarms of a stack, all of them at once, with tags."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cloudwatch_alarms
+short_description: Keep the CloudWatch alarms of a stack
+description:
+  - Creates and updates metric alarms, and deletes those whose names begin with I(prefix) and that
+    are not listed.
+  - C(amazon.aws.cloudwatch_metric_alarm) knows no tags, and makes one alarm a call.
+options:
+  prefix:
+    description: What the names of the alarms begin with.
+    type: str
+    required: true
+  alarms:
+    description: The alarms; an empty list removes all.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the alarm, after the prefix.
+        type: str
+        required: true
+      description:
+        description: What it means and what to do.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the metric.
+        type: str
+        required: true
+      metric:
+        description: Name of the metric.
+        type: str
+        required: true
+      dimensions:
+        description: Dimensions of the metric.
+        type: dict
+        default: {}
+      statistic:
+        description: Statistic of the metric.
+        type: str
+        choices: [Average, Maximum, Minimum, SampleCount, Sum]
+        default: Maximum
+      period:
+        description: Length of a period in seconds.
+        type: int
+        default: 60
+      periods:
+        description: Periods that are looked at.
+        type: int
+        default: 1
+      comparison:
+        description: How the metric is compared with the threshold.
+        type: str
+        choices:
+          - GreaterThanOrEqualToThreshold
+          - GreaterThanThreshold
+          - LessThanOrEqualToThreshold
+          - LessThanThreshold
+        default: GreaterThanThreshold
+      threshold:
+        description: The threshold.
+        type: float
+        default: 0
+      missing:
+        description: What a period without data counts as.
+        type: str
+        choices: [breaching, ignore, missing, notBreaching]
+        default: notBreaching
+  actions:
+    description: ARNs that hear when an alarm goes off and when it is over.
+    type: list
+    elements: str
+    default: []
+  tags:
+    description: Tags of the alarms.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author:
+  - The Surgewatch authors
+"""
+
+EXAMPLES = r"""
+- name: Keep one alarm
+  cloudwatch_alarms:
+    prefix: surgewatch-
+    alarms:
+      - name: no orders
+        description: No order line came for five minutes.
+        namespace: AWS/Kinesis
+        metric: IncomingRecords
+        dimensions: {StreamName: website-orders}
+        statistic: Sum
+        period: 300
+        comparison: LessThanThreshold
+        threshold: 1
+        missing: breaching
+    actions: ["arn:aws:sns:us-east-1:000000000000:operations"]
+    tags: {surgewatch-stack: aws}
+
+- name: Remove all
+  cloudwatch_alarms:
+    prefix: surgewatch-
+    alarms: []
+"""
+
+RETURN = r"""
+names:
+  description: The alarms that there are, in check mode that there would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [surgewatch-no orders]
+"""
+
+from typing import Any  # noqa: E402
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import (  # noqa: E402
+    AnsibleAWSModule,
+)
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry  # noqa: E402
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import (  # noqa: E402
+    ansible_dict_to_boto3_tag_list,
+    boto3_tag_list_to_ansible_dict,
+    compare_aws_tags,
+)
+from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
+
+Fields = dict[str, Any]
+
+COMPARISONS = [
+    f"{which}Threshold"
+    for which in ("GreaterThanOrEqualTo", "GreaterThan", "LessThanOrEqualTo", "LessThan")
+]
+ALARM: dict[str, dict[str, Any]] = {
+    "name": {"required": True},
+    "description": {"required": True},
+    "namespace": {"required": True},
+    "metric": {"required": True},
+    "dimensions": {"type": "dict", "default": {}},
+    "statistic": {
+        "choices": ["Average", "Maximum", "Minimum", "SampleCount", "Sum"],
+        "default": "Maximum",
+    },
+    "period": {"type": "int", "default": 60},
+    "periods": {"type": "int", "default": 1},
+    "comparison": {"choices": COMPARISONS, "default": "GreaterThanThreshold"},
+    "threshold": {"type": "float", "default": 0},
+    "missing": {
+        "choices": ["breaching", "ignore", "missing", "notBreaching"],
+        "default": "notBreaching",
+    },
+}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "prefix": {"required": True},
+    "alarms": {"type": "list", "elements": "dict", "required": True, "options": ALARM},
+    "actions": {"type": "list", "elements": "str", "default": []},
+    "tags": {"type": "dict", "default": {}},
+}
+
+
+def wanted_fields(prefix: str, alarm: Fields, actions: list[str]) -> Fields:
+    """What PutMetricAlarm takes, but for the tags."""
+    dimensions = [{"Name": name, "Value": value} for name, value in alarm["dimensions"].items()]
+    return {
+        "AlarmName": prefix + alarm["name"],
+        "AlarmDescription": alarm["description"],
+        "Namespace": alarm["namespace"],
+        "MetricName": alarm["metric"],
+        "Dimensions": sorted(dimensions, key=lambda one: one["Name"]),
+        "Statistic": alarm["statistic"],
+        "Period": alarm["period"],
+        "EvaluationPeriods": alarm["periods"],
+        "ComparisonOperator": alarm["comparison"],
+        "Threshold": float(alarm["threshold"]),
+        "TreatMissingData": alarm["missing"],
+        "AlarmActions": actions,
+        "OKActions": actions,
+    }
+
+
+def current_fields(alarm: Fields, names: Fields) -> Fields:
+    """The same fields of an alarm that there is."""
+    fields = {name: alarm.get(name) for name in names}
+    fields["Dimensions"] = sorted(alarm.get("Dimensions", []), key=lambda one: one["Name"])
+    return fields
+
+
+class Alarms:
+    """The alarms whose names begin with the prefix of a module's parameters."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._params = module.params
+        self._client = module.client("cloudwatch", retry_decorator=AWSRetry.jittered_backoff())
+
+    def _find(self) -> dict[str, Fields]:
+        pages = self._client.get_paginator("describe_alarms").paginate(
+            AlarmNamePrefix=self._params["prefix"], AlarmTypes=["MetricAlarm"]
+        )
+        return {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
+
+    def keep(self) -> tuple[Fields, Fields]:
+        """Bring them up to date; answer with what was otherwise before, and what is after."""
+        params = self._params
+        found = self._find()
+        before: Fields = {}
+        after: Fields = {}
+        for alarm in params["alarms"]:
+            wanted = wanted_fields(params["prefix"], alarm, params["actions"])
+            name = wanted["AlarmName"]
+            current = current_fields(found[name], wanted) if name in found else {}
+            change = {key: value for key, value in wanted.items() if value != current.get(key)}
+            if change:
+                before[name] = {key: current[key] for key in change if key in current}
+                after[name] = change
+                if not self._module.check_mode:
+                    self._client.put_metric_alarm(
+                        aws_retry=True,
+                        **wanted,
+                        **({} if current else self._tags()),
+                    )
+            if current:
+                self._tag(name, found[name]["AlarmArn"], before, after)
+        wanted_names = {params["prefix"] + alarm["name"] for alarm in params["alarms"]}
+        strays = sorted(set(found) - wanted_names)
+        before |= {name: {"AlarmName": name} for name in strays}
+        if strays and not self._module.check_mode:
+            self._client.delete_alarms(aws_retry=True, AlarmNames=strays)
+        return before, after
+
+    def _tags(self) -> Fields:
+        tags = self._params["tags"]
+        return {"Tags": ansible_dict_to_boto3_tag_list(tags)} if tags else {}
+
+    def _tag(self, name: str, arn: str, before: Fields, after: Fields) -> None:
+        """Bring the tags of an alarm that there is up to date: PutMetricAlarm leaves them."""
+        answer = self._client.list_tags_for_resource(aws_retry=True, ResourceARN=arn)
+        current = boto3_tag_list_to_ansible_dict(answer["Tags"])
+        added, removed = compare_aws_tags(current, self._params["tags"], True)
+        if not added and not removed:
+            return
+        before[f"{name} tags"], after[f"{name} tags"] = current, self._params["tags"]
+        if self._module.check_mode:
+            return
+        if removed:
+            self._client.untag_resource(aws_retry=True, ResourceARN=arn, TagKeys=removed)
+        if added:
+            tags = ansible_dict_to_boto3_tag_list(added)
+            self._client.tag_resource(aws_retry=True, ResourceARN=arn, Tags=tags)
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        before, after = Alarms(module).keep()
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json_aws(error, msg="the alarms could not be kept")
+    module.exit_json(
+        changed=before != after,
+        diff={"before": before, "after": after},
+        names=[module.params["prefix"] + alarm["name"] for alarm in module.params["alarms"]],
+    )
+
+
+if __name__ == "__main__":
+    main()
