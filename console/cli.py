@@ -12,6 +12,7 @@ from console.terminal import error
 COMMANDS = (
     "up",
     "down",
+    "scale",
     "status",
     "alarms",
     "rejected",

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -11,11 +12,21 @@ from pathlib import Path
 import msgspec
 
 from log_generator import config as configuration
-from log_generator import dataset, inject, sample, service
+from log_generator import dataset, inject, ownership, replay, sample, service, slices
 from log_generator import state as states
-from log_generator.errors import DatasetError, InjectionError, LogGeneratorError
+from log_generator.errors import ControlError, DatasetError, InjectionError, LogGeneratorError
+from log_generator.ownership import Answer, Change, Ownership
+from log_generator.replay import Position
 
 STALE_SECONDS = 30
+
+
+class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What release prints and take reads."""
+
+    dataset: str
+    elapsed: float
+    positions: dict[str, Position]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--seconds", type=float, default=5.0, help="spread over so long (5)")
     added.add_argument("--wait", type=float, default=0.0, help="seconds to wait until written (0)")
     added.add_argument("rows", metavar="FILE", help="csv of the eight columns, no header; or -")
+    added = configured("slices", _slices, "Say which slices it owns, and which it gave away.")
+    added.add_argument("--json", action="store_true")
+    added = configured("release", _release, "Give slices away; prints, for take, where they stand.")
+    added.add_argument("slices", metavar="SLICES", help="as 0-511,700")
+    added = configured("take", _take, "Own the slices that another host released.")
+    added.add_argument("released", metavar="FILE", help="what release printed; or -")
+    added = configured("forget", _forget, "Forget slices that were released, and taken elsewhere.")
+    added.add_argument("slices", metavar="SLICES")
     added = command("dataset", _dataset, "Read a whole data set and say what is in it.")
     added.add_argument("dataset", type=Path, metavar="FILE")
     added.add_argument("-o", "--output", type=Path, help="write the answer here, as JSON")
@@ -62,9 +81,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _log_for_people_or_journal()
     service.run(configuration.load(options.config))
     return 0
+
+
+def _log_for_people_or_journal() -> None:
+    form = "%(message)s"
+    if "JOURNAL_STREAM" in os.environ:  # there a line says its priority first
+        form = "%(levelname)s%(message)s"
+        for level, priority in ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)):
+            logging.addLevelName(level, f"<{priority}>")
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -115,6 +143,64 @@ def _inject(options: argparse.Namespace) -> int:
             raise InjectionError(f"not written within {options.wait:g} s: {path}")
         time.sleep(0.05)
     return 0
+
+
+def _slices(options: argparse.Namespace) -> int:
+    state = states.load(configuration.load(options.config).state_directory)
+    held = Ownership(slices.parse(state.slices), replay.unpack(state.positions))
+    found = ownership.describe(held, state.dataset, state.elapsed)
+    if options.json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        print(f"owned: {found.slices or 'none'}")
+        if found.released:
+            print(f"released: {','.join(found.released)}")
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    answer = _change(options, Change(release=_parse(options.slices)))
+    asked = slices.parse(options.slices)
+    positions = {n: place for n, place in replay.unpack(answer.released).items() if n in asked}
+    released = Released(answer.dataset, answer.elapsed, replay.pack(positions))
+    print(msgspec.json.encode(released).decode())
+    return 0
+
+
+def _take(options: argparse.Namespace) -> int:
+    path = options.released
+    text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    try:
+        given = msgspec.json.decode(text, type=Released)
+        for numbers in given.positions:
+            slices.parse(numbers)
+    except ValueError as error:
+        raise ControlError(f"{path}: {error}") from error
+    change = Change(take=given.positions, dataset=given.dataset, elapsed=given.elapsed)
+    _change(options, change)
+    return 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    _change(options, Change(forget=_parse(options.slices)))
+    return 0
+
+
+def _parse(text: str) -> str:
+    try:
+        return slices.render(slices.parse(text))
+    except ValueError as error:
+        raise ControlError(str(error)) from error
+
+
+def _change(options: argparse.Namespace, change: Change) -> Answer:
+    config = configuration.load(options.config)
+    owner = config.state_directory.stat()
+    if os.geteuid() == 0 and owner.st_uid:  # what is written is the service's, not root's
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+    return service.change(config, change)
 
 
 def _dataset(options: argparse.Namespace) -> int:

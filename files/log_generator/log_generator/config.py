@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from log_generator import slices
 from log_generator.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/surgewatch/log_generator.json")
@@ -26,7 +25,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Path = Path("/var/log/surgewatch/orders.log")
     state_directory: Path = Path("/var/lib/surgewatch/log-generator")
     format: Literal["csv", "tsv"] = "csv"
-    slices: str = f"0-{slices.COUNT - 1}"
     seed: int = 1
     pace: Literal["constant", "poisson", "recorded"] = "constant"
     lines_per_second: float = 1.0
@@ -58,10 +56,6 @@ def problems(config: Config) -> list[str]:
         for name in ("dataset", "log", "state_directory")
         if not (path := getattr(config, name)).is_absolute()
     ]
-    try:
-        slices.parse(config.slices)
-    except ValueError as error:
-        found.append(f"slices: {error}")
     for name in ("lines_per_second", "recorded_speed"):
         if not 0 < (value := getattr(config, name)) < float("inf"):
             found.append(f"{name}: must be more than 0, not {value:g}")

@@ -13,5 +13,9 @@ class DatasetError(LogGeneratorError):
     """The data set cannot be used."""
 
 
+class ControlError(LogGeneratorError):
+    """The slices cannot be changed now."""
+
+
 class InjectionError(LogGeneratorError):
     """The given order lines cannot be injected."""

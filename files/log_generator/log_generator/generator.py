@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from log_generator import inject, record, recovery, replay, slices
+from log_generator import inject, ownership, record, recovery, replay, slices
 from log_generator import state as states
 from log_generator.checkpoint import Checkpoints
 from log_generator.config import Config
+from log_generator.errors import ControlError
 from log_generator.order_log import OrderLog
+from log_generator.ownership import Answer, Change, Ownership
 from log_generator.prepared import Prepared
 from log_generator.replay import Line, Replay
 from log_generator.schedule import Pace, Schedule
@@ -62,14 +64,13 @@ class Generator:
         self._drops.mkdir(exist_ok=True)
         self._checkpoints = Checkpoints(config.state_directory)
         self._separator = record.SEPARATOR[config.format].encode()
-        self._schedule, self._pace = Schedule(config.surges), Pace(config)
+        self._prepared, self._schedule = prepared, Schedule(config.surges)
 
         now = self._clock.now()
         saved = states.load(config.state_directory)
         saved = recovery.recover(
             saved, config.log, prepared, self._drops, config.format, record.event_time(now)
         )
-        self._replay = Replay(prepared, slices.parse(config.slices), replay.unpack(saved.positions))
         self._saved = saved
         self.lines, self.injected = saved.lines, saved.injected
         self._elapsed, self._last_due = saved.elapsed, saved.last_due
@@ -77,12 +78,7 @@ class Generator:
         self._event_time = (saved.last_event_time or "").encode()
         self.paused: str | None = None
 
-        self._line: Line | None = None
-        self._due = 0.0
-        self._sequence: Iterator[Line] = iter(self._replay)
-        self._draw()
-        if not self._line:
-            logger.warning("the data set has no row in the slices %s", config.slices)
+        self._own(Ownership(slices.parse(saved.slices), replay.unpack(saved.positions)))
 
         self._batch: str | None = None
         self._given: list[tuple[bytes, bytes]] = []
@@ -125,7 +121,7 @@ class Generator:
     def state(self) -> State:
         return State(
             dataset=self._saved.dataset,
-            slices=self._config.slices,
+            slices=slices.render(self._owned),
             positions=replay.pack(self._replay.positions()),
             lines=self.lines,
             injected=self.injected,
@@ -139,7 +135,37 @@ class Generator:
             updated_at=record.event_time(self._clock.now()).decode(),
         )
 
+    def change(self, asked: Change) -> Answer:
+        """Change the slices, durably, before it is answered; ControlError where that cannot be."""
+        if not self._flush():
+            raise ControlError(f"a line is half written: {self.paused}")
+        before, dataset = self._ownership(), self._saved.dataset
+        after = ownership.apply(before, asked, dataset)
+        if after != before:
+            if not before.owned:  # it joins the fleet's schedule, and does not catch up
+                self._elapsed = max(self._elapsed, asked.elapsed)
+                self._last_due = max(self._last_due, self._elapsed)
+            self._own(after)
+            if not self._save():
+                self._own(before)
+                raise ControlError("the state cannot be saved")
+            logger.info("slices: %s", slices.render(after.owned) or "none")
+        return ownership.describe(after, dataset, self._elapsed)
+
     # The sequence
+
+    def _ownership(self) -> Ownership:
+        return Ownership(self._owned, self._replay.positions())
+
+    def _own(self, held: Ownership) -> None:
+        """Go on with these slices, at these positions."""
+        self._owned = held.owned
+        self._replay = Replay(self._prepared, held.owned, held.positions)
+        self._pace = Pace(self._config, held.owned)
+        self._sequence: Iterator[Line] = iter(self._replay)
+        self._draw()
+        if self._owned and not self._line:
+            logger.warning("the data set has no row in the slices %s", slices.render(self._owned))
 
     def _write_due(self, now: float) -> bool:
         """Write a batch of what is due by now; whether there may be more."""
@@ -170,7 +196,9 @@ class Generator:
         return self._flush() and len(batch) == _BATCH
 
     def _draw(self) -> None:
-        self._line = next(self._sequence, None)
+        """The next line, and when it is due."""
+        self._line: Line | None = next(self._sequence, None)
+        self._due = 0.0
         if self._line:
             recorded = max(0, self._line.recorded - self._last_recorded) / 1000
             gap = self._pace.gap(self.lines, recorded)

@@ -28,7 +28,7 @@ class Replay:
         self._rows = prepared.header.rows
         self._known = {number: self._place(position) for number, position in positions.items()}
         self._owned = {number: self._known.get(number, 0) for number in owned}
-        self._next = min(self._owned.values())
+        self._next = min(self._owned.values(), default=0)
 
     def __iter__(self) -> Iterator[Line]:
         """The lines from the positions on; ends only where the slices hold no row at all."""
@@ -36,7 +36,7 @@ class Replay:
         never = float("inf")
         rows = self._rows
         turn, start = divmod(self._next, rows)
-        found = True
+        found = bool(begin)
         while found:
             found = start > 0
             base = turn * rows

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from log_generator import slices
 from log_generator.config import Config, Surge
@@ -51,10 +51,10 @@ def _stretch(surge: Surge, moment: float) -> tuple[float, float]:
 class Pace:
     """The gaps between a host's lines at the base pace, the same in every run."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        share = len(slices.parse(config.slices)) / slices.COUNT
-        self._gap = 1.0 / (config.lines_per_second * share)
+    def __init__(self, config: Config, owned: Collection[int]) -> None:
+        self._config, self._owned = config, slices.render(owned)
+        share = len(owned) / slices.COUNT
+        self._gap = 1.0 / (config.lines_per_second * share) if share else math.inf
         self._block = -1
         self._gaps: list[float] = []
 
@@ -68,7 +68,7 @@ class Pace:
         if block != self._block:
             # A generator of its own for each block: a resumed run needs no replay of the draws.
             # And another one on each host, or the hosts' lines would come together.
-            name = f"{self._config.seed} {self._config.slices} {block}"
+            name = f"{self._config.seed} {self._owned} {block}"
             draw = random.Random(name).random
             self._gaps = [-math.log(1.0 - draw()) * self._gap for _ in range(_BLOCK)]
             self._block = block

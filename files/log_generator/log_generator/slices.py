@@ -14,7 +14,7 @@ def slice_of(invoice: str) -> int:
 def parse(text: str) -> frozenset[int]:
     """Read "0-511,700" into the set of those slices; ValueError says what is wrong."""
     found: set[int] = set()
-    for part in text.split(","):
+    for part in text.split(",") if text else ():
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise ValueError(f"{part.strip()!r} is neither a slice nor a range of slices")

@@ -28,8 +28,8 @@ class Injection(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     dataset: str = ""
-    slices: str = ""
-    positions: dict[str, Position] = {}
+    slices: str = ""  # those that it owns, and writes
+    positions: dict[str, Position] = {}  # of these, and of those that were given away
     lines: int = 0
     injected: int = 0
     elapsed: float = 0.0

@@ -2,10 +2,11 @@ import json
 
 import msgspec
 import pytest
-from log_generator import dataset, prepared, record, sample
+from log_generator import dataset, prepared, record, sample, slices
 from log_generator.checkpoint import Checkpoints
 from log_generator.config import Config
 from log_generator.generator import Generator
+from log_generator.ownership import Change
 
 MIDNIGHT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
@@ -32,6 +33,7 @@ class Machine:
         self.state = folder / "state"
         self.state.mkdir(parents=True)
         self.log = folder / "orders.log"
+        self.slices = settings.pop("slices", "0-1023")
         self.settings = {"dataset": source, "log": self.log, "state_directory": self.state}
         self.settings |= settings
 
@@ -49,7 +51,11 @@ class Machine:
         rows = prepared.prepare(
             config.dataset, dataset.sha256(config.dataset), self.state, config.format
         )
-        return Generator(config, rows, self.clock, lambda _: self.free)
+        generator = Generator(config, rows, self.clock, lambda _: self.free)
+        owned, wanted = (slices.parse(text) for text in (generator.state().slices, self.slices))
+        more = {str(number): (1, 0) for number in wanted - owned}
+        generator.change(Change(release=slices.render(owned - wanted), take=more))
+        return generator
 
     def run(self, generator, seconds):
         """Let the generator run, as the service does, for so long."""

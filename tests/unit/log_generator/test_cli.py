@@ -106,7 +106,18 @@ def test_the_service_tells_systemd_writes_given_lines_and_stops_clean(machine, t
 
 
 def test_every_command_has_help(capsys):
-    for name in ("run", "check", "status", "inject", "dataset", "sample"):
+    for name in (
+        "run",
+        "check",
+        "status",
+        "inject",
+        "slices",
+        "release",
+        "take",
+        "forget",
+        "dataset",
+        "sample",
+    ):
         with pytest.raises(SystemExit) as ended:
             cli.main([name, "--help"])
         assert ended.value.code == 0

@@ -23,14 +23,13 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     path = written(
         tmp_path,
         log="orders.log",
-        slices="1-2000",
         lines_per_second=0,
         min_free_mb=-1,
         surges=[{"start": -1, "duration": 0, "factor": -1, "every": 0}],
     )
     with pytest.raises(ConfigError) as raised:
         config.load(path)
-    for name in ("log:", "slices:", "lines_per_second:", "min_free_mb:", "surges[0].start:",
+    for name in ("log:", "lines_per_second:", "min_free_mb:", "surges[0].start:",
                  "surges[0].duration:", "surges[0].factor:", "surges[0].every:"):  # fmt: skip
         assert f"{path}: {name}" in str(raised.value)
 

@@ -43,6 +43,7 @@ def test_killed_at_any_moment_it_neither_repeats_nor_skips(machine, form):
                for row in range(300)], seconds=0.3)
         for number in range(3)
     ]  # fmt: skip
+    host.start().stop()  # so that it owns its slices
     turns = 0
 
     def rename():

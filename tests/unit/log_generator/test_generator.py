@@ -70,11 +70,11 @@ def test_another_pace_goes_on_in_the_same_schedule(host):
 
 
 def test_more_slices_make_no_heap_of_lines(host):
-    host.settings["slices"] = "0"
+    host.slices = "0"
     generator = host.start()
     host.run(generator, 10)
     generator.stop()
-    host.settings["slices"] = "0-1023"
+    host.slices = "0-1023"
     generator = host.start()
     host.run(generator, 0.1)
     assert generator.lines < 120

@@ -76,7 +76,7 @@ def test_slices_that_change_after_a_kill_keep_their_positions(machine):
     host.run(generator, 0.9)  # no state is saved yet
     saved = host.saved()
     assert saved["lines"] == 0
-    host.settings["slices"] = "0-255"
+    host.slices = "0-255"
     generator = host.start()
     stopped_at = generator.state().positions["0-511"]
     assert generator.lines == 4

@@ -85,13 +85,13 @@ def config(tmp_path, **settings):
 
 
 def test_a_host_writes_the_share_of_its_slices(tmp_path):
-    pace = Pace(config(tmp_path, slices="0-255", lines_per_second=8))
+    pace = Pace(config(tmp_path, lines_per_second=8), range(256))
     assert pace.gap(0, 0) == 0.5
 
 
 def test_poisson_gaps_have_the_right_mean_and_are_the_same_in_every_run(tmp_path):
     settings = config(tmp_path, pace="poisson", lines_per_second=10)
-    pace, other = Pace(settings), Pace(settings)
+    pace, other = Pace(settings, range(1024)), Pace(settings, range(1024))
     gaps = [pace.gap(number, 0) for number in range(20_000)]
     assert sum(gaps) == pytest.approx(2000, rel=0.03)
     assert sum(gap > 0.2 for gap in gaps) == pytest.approx(20_000 * 0.1353, rel=0.05)
@@ -100,18 +100,18 @@ def test_poisson_gaps_have_the_right_mean_and_are_the_same_in_every_run(tmp_path
         gaps[3],
         gaps[1024],
     ]
-    assert Pace(config(tmp_path, pace="poisson", seed=2)).gap(0, 0) != gaps[0]
+    assert Pace(config(tmp_path, pace="poisson", seed=2), range(1024)).gap(0, 0) != gaps[0]
 
 
 def test_two_hosts_do_not_write_in_step(tmp_path):
     one, two = (
-        Pace(config(tmp_path, pace="poisson", slices=text)) for text in ("0-511", "512-1023")
+        Pace(config(tmp_path, pace="poisson"), owned) for owned in (range(512), range(512, 1024))
     )
     assert all(one.gap(number, 0) != two.gap(number, 0) for number in range(100))
 
 
 def test_recorded_gaps_are_sped_up(tmp_path):
-    pace = Pace(config(tmp_path, pace="recorded", recorded_speed=120))
+    pace = Pace(config(tmp_path, pace="recorded", recorded_speed=120), range(1024))
     assert pace.gap(5, 60.0) == 0.5
 
 

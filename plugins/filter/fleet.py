@@ -1,0 +1,141 @@
+"""Filters of playbooks/generators.yml: who is to own which slices, and what a release is called."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from log_generator import replay, slices
+from log_generator.replay import Position
+
+Answer = Mapping[str, Any]
+"""What `log-generator slices --json` says."""
+
+
+def assign(
+    owned: Mapping[str, frozenset[int]], free: frozenset[int], staying: Iterable[str]
+) -> dict[str, frozenset[int]]:
+    """Share all slices among the hosts that stay, equally but for one, moving as few as can be."""
+    hosts = sorted(staying)
+    if not hosts:
+        return dict(owned)
+    mine = {host: sorted(owned.get(host, ())) for host in hosts}
+    pool = sorted(free.union(*(owned[host] for host in owned.keys() - set(hosts))))
+    least, more = divmod(len(pool) + sum(map(len, mine.values())), len(hosts))
+    # Those who own most keep one more, where there are such.
+    quota = dict.fromkeys(hosts, least)
+    for host in sorted(hosts, key=lambda host: -len(mine[host]))[:more]:
+        quota[host] += 1
+    for host in hosts:
+        pool += mine[host][quota[host] :]
+        del mine[host][quota[host] :]
+    pool.sort()
+    for host in hosts:
+        wanted = quota[host] - len(mine[host])
+        mine[host] += pool[:wanted]
+        del pool[:wanted]
+    return {host: frozenset() for host in owned} | {h: frozenset(n) for h, n in mine.items()}
+
+
+def slice_plan(answers: Mapping[str, Answer], staying: Sequence[str], complete: bool) -> dict:
+    """What each host is to release, take and forget, as slices are written.
+
+    `answers` are those of the hosts that could be asked, `complete` says whether these were all.
+    If not, a slice without an owner may be another's: it stays as it is.
+
+    `unowned` are the slices to take that nobody has, and where they were released last, if ever.
+    """
+    places = {host: replay.unpack(answer["positions"]) for host, answer in answers.items()}
+    kept = {host: replay.unpack(answer["released"]) for host, answer in answers.items()}
+    owned = {host: slices.parse(answer["slices"]) for host, answer in answers.items()}
+    # A host that was away for so long that others were given its slices gives way to them.
+    stale = {
+        host: frozenset(
+            number
+            for number in numbers
+            for other in owned
+            if number in owned[other]
+            and (places[other].get(number, (1, 0)), other)
+            > (places[host].get(number, (1, 0)), host)
+        )
+        for host, numbers in owned.items()
+    }
+    real = {host: numbers - stale[host] for host, numbers in owned.items()}
+    everybodys = frozenset().union(*real.values())
+    free = frozenset(range(slices.COUNT)) - everybodys if complete else frozenset()
+    wanted = assign(real, free, [host for host in staying if host in answers])
+
+    last: dict[int, Position] = {
+        number: max([(1, 0), *(held[number] for held in kept.values() if number in held)])
+        for number in free
+    }
+    plan = {
+        "release": {host: owned[host] - wanted[host] | stale[host] for host in owned},
+        "take": {host: wanted[host] - real[host] for host in owned},
+        # What another host was seen to own needs no keeping.
+        "forget": {host: everybodys & (kept[host].keys() | stale[host]) for host in owned},
+    }
+    found: dict[str, Any] = {
+        step: {host: slices.render(numbers) for host, numbers in sorted(hosts.items()) if numbers}
+        for step, hosts in plan.items()
+    }
+    found["unowned"] = replay.pack(last)
+    return found
+
+
+def slice_orders(text: str, released: Sequence[Mapping[str, Any]]) -> dict:
+    """What `log-generator take` reads: those of the slices that were released, with positions."""
+    wanted = slices.parse(text)
+    if len({answer["dataset"] for answer in released if answer["dataset"]}) > 1:
+        raise AnsibleFilterError("the hosts replay different data sets")
+    positions: dict[int, Position] = {}
+    for answer in released:
+        for number, position in replay.unpack(answer["positions"]).items():
+            if number in wanted:
+                positions[number] = max(tuple(position), positions.get(number, (1, 0)))
+    return {
+        "dataset": next((answer["dataset"] for answer in released if answer["dataset"]), ""),
+        "elapsed": max((answer["elapsed"] for answer in released), default=0.0),
+        "positions": replay.pack(positions),
+    }
+
+
+def slice_union(texts: Iterable[str]) -> str:
+    """All of these slices."""
+    return slices.render(frozenset().union(*map(slices.parse, texts)))
+
+
+def content_digest(folders: Iterable[str]) -> str:
+    """Identify what is in folders, whatever the times of its files."""
+    found = hashlib.sha256()
+    for folder in map(Path, folders):
+        for path in sorted(folder.rglob("*")):
+            made = any(p == "__pycache__" or p.endswith(".egg-info") for p in path.parts)
+            if path.is_file() and not made:
+                inner = path.relative_to(folder)
+                found.update(f"{folder.name}\0{inner}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()[:12]
+
+
+def release_name(folders: Sequence[str]) -> str:
+    """One name for the packages in these folders, as they are now: version and content."""
+    projects = [tomllib.loads(Path(folder, "pyproject.toml").read_text()) for folder in folders]
+    version = max(project["project"]["version"] for project in projects)
+    return f"{version}-{content_digest(folders)}"
+
+
+class FilterModule:
+    """Ansible asks this for the filters."""
+
+    def filters(self) -> dict[str, Any]:
+        return {
+            "slice_plan": slice_plan,
+            "slice_orders": slice_orders,
+            "slice_union": slice_union,
+            "content_digest": content_digest,
+            "release_name": release_name,
+        }

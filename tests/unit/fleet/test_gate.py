@@ -1,0 +1,119 @@
+"""The gate between two batches of a rolling change."""
+
+import json
+
+import pytest
+
+from plugins.modules.health_gate import Host, watch
+
+UNITS = ["surgewatch-kinesis-agent.service", "surgewatch-log-generator.service"]
+AGENT, GENERATOR = "/bin/kinesis-agent", "/bin/log-generator"
+
+
+class Machine:
+    """A host whose state the test changes as time passes."""
+
+    def __init__(self):
+        self.time = 0.0
+        self.states = dict.fromkeys(UNITS, ("active", 0))
+        self.journal = []
+        self.offset, self.behind = 100, 50
+        self.codes = {AGENT: 0, GENERATOR: 0}
+        self.updated_at = 1000.0
+        self.later = lambda: None
+
+    def run(self, command):
+        if command[0] == "journalctl":
+            assert "--after-cursor=c" in command
+            return 0, "\n".join(json.dumps(entry) for entry in self.journal), ""
+        if command[0] == "systemctl":
+            blocks = [
+                f"Id={unit}\nActiveState={state}\nNRestarts={restarts}"
+                for unit, (state, restarts) in self.states.items()
+            ]
+            return 0, "\n\n".join(blocks) + "\n", ""
+        if command[0] == GENERATOR:
+            return self.codes[GENERATOR], json.dumps({"updated_at": "1970-01-01T00:16:41Z"}), ""
+        file = {"inode": 1, "offset": self.offset, "bytes_behind": self.behind}
+        flows = [{"destination": "kinesis orders", "files": [file]}]
+        status = {"updated_at": self.updated_at, "flows": flows}
+        return self.codes[AGENT], json.dumps(status), "no answer from orders\n"
+
+    def sleep(self, seconds):
+        self.time += seconds
+        self.later()
+
+    def watch(self, since=1000.0):
+        host = Host(self.run, UNITS, "c")
+        commands = [GENERATOR, AGENT]
+        return watch(host, commands, since, 3, 60, lambda: self.time, self.sleep)
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+def test_it_opens_when_what_was_logged_before_is_shipped(machine):
+    def go_on():  # a log that is written on is never shipped to its end
+        machine.offset += 10
+        machine.behind += 10
+
+    machine.later = go_on
+    assert machine.watch() == ""
+    assert machine.time == pytest.approx(2.5 + 3)
+
+
+def test_an_agent_that_does_not_catch_up_keeps_it_shut(machine):
+    assert machine.watch() == "kinesis-agent is 50 bytes behind what was logged before, after 60 s"
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"PRIORITY": "3", "MESSAGE": "cannot save"}, "logged an error: cannot save"),
+        ({"PRIORITY": "6", "MESSAGE": "ERROR refused"}, "logged an error: ERROR refused"),
+        ({"MESSAGE": list(b"Traceback (most recent call last):\xff")}, "Traceback"),
+    ],
+)
+def test_an_error_shuts_it_at_once(machine, entry, text):
+    machine.behind = 0
+    machine.journal = [{"PRIORITY": "6", "MESSAGE": "all is well"}, entry]
+    assert text in machine.watch()
+    assert machine.time == 0
+
+
+def test_a_unit_that_fails_later_shuts_it(machine):
+    machine.behind = 0
+
+    def crash():
+        if machine.time >= 2:
+            machine.states[UNITS[1]] = ("active", 1)
+
+    machine.later = crash
+    assert (
+        machine.watch() == "surgewatch-log-generator.service ended by itself and was started again"
+    )
+
+
+def test_a_unit_that_is_starting_is_waited_for(machine):
+    machine.behind = 0
+    machine.states[UNITS[0]] = ("activating", 0)
+    machine.later = lambda: machine.states.update({UNITS[0]: ("active", 0)})
+    assert machine.watch() == ""
+    machine.later = lambda: None
+    machine.states[UNITS[0]] = ("inactive", 0)
+    assert machine.watch().startswith("surgewatch-kinesis-agent.service is inactive")
+
+
+def test_a_service_that_says_it_is_not_well_is_named_with_its_reason(machine):
+    machine.codes[AGENT] = 1
+    said = machine.watch()
+    assert said.startswith("kinesis-agent reports a fault: no answer from orders, after")
+
+
+def test_a_status_from_before_the_change_does_not_count(machine):
+    machine.behind = 0
+    assert "no sign of life" in machine.watch(since=1000.5)
+    machine.updated_at = 1001.0
+    assert machine.watch(since=1000.5) == ""
