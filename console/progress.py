@@ -44,6 +44,7 @@ class _View:
         self.log = log
         self.started = time.monotonic()
         self.current = ""
+        self._play = ""  # not shown yet: one that has no hosts here is not worth a line
         self._task: Task | None = None
         self._task_started = self.started
         self._changed: list[str] = []
@@ -55,9 +56,12 @@ class _View:
             case Play(name):
                 self._finish_task()
                 self.log.write(f"\nPLAY [{name}]\n")
-                err.print(f"[bold]{clock(time.monotonic() - self.started):>5}  {name}")
+                self._play = name
             case Task(name, path):
                 self._finish_task()
+                if self._play:
+                    err.print(f"[bold]{clock(time.monotonic() - self.started):>5}  {self._play}")
+                    self._play = ""
                 self._task, self._task_started, self._changed = event, time.monotonic(), []
                 self.log.write(f"\nTASK [{name}] {path}\n")
                 self.current = name

@@ -76,3 +76,11 @@ def test_a_rescued_failure_is_no_failure(write, tmp_path, capsys):
     """)
     assert progress.follow(playbook.run(path, HERE), tmp_path / "play.log").code == 0
     assert "Breaks" not in capsys.readouterr().err
+
+
+def test_a_play_without_hosts_has_no_line(tmp_path, capsys):
+    events = [Play("Elsewhere"), Play("Here"), Task("One", "play.yml:1"), End(0, {})]
+    progress.follow(events, tmp_path / "play.log")
+    shown = capsys.readouterr().err
+    assert "Here" in shown
+    assert "Elsewhere" not in shown
