@@ -2,7 +2,8 @@
 
 Reads the property group `surgewatch`: `tables` (kinesis or files) and what sql/<tables>.sql asks
 for. On AWS the properties stand in a file that the service makes; elsewhere its path is the first
-argument. The statements of the rules are in sql/rules.sql, made by `analytics-engine flink`.
+argument, `state` names a folder for checkpoints, and the job runs in this process. The statements
+of the rules are in sql/rules.sql, made by package.py.
 """
 
 import json
@@ -18,9 +19,9 @@ PROPERTIES = Path("/etc/flink/application_properties.json")
 
 def main() -> None:
     """Make the tables, then the views, then run all inserts as one job."""
-    properties = read(Path(sys.argv[1]) if len(sys.argv) > 1 else PROPERTIES)
+    managed = len(sys.argv) < 2
+    properties = read(PROPERTIES if managed else Path(sys.argv[1]))
     settings = EnvironmentSettings.new_instance()
-    bounded = properties["tables"] == "files"
     environment = TableEnvironment.create(settings.in_streaming_mode().build())
     for key, value in options(properties).items():
         environment.get_config().set(key, value)
@@ -29,8 +30,8 @@ def main() -> None:
         environment.execute_sql(statement)
     for statement in statements((HERE / "sql" / "rules.sql").read_text()):
         result = environment.execute_sql(statement)
-    if bounded:
-        result.wait()
+    if not managed:
+        result.wait()  # the job runs in this process, and ends with it
 
 
 def read(path: Path) -> dict[str, str]:
@@ -41,18 +42,44 @@ def read(path: Path) -> dict[str, str]:
 
 
 def options(properties: dict[str, str]) -> dict[str, str]:
-    """Flink's settings: an idle shard must not hold back time; one subtask reads one shard."""
+    """Flink's settings.
+
+    One subtask must read one shard: of two, it takes the one that is behind for late. An idle shard
+    must not hold back time; but one that has not yet been read, or cannot be for a while, looks
+    just the same, and all that it holds would be late. So there is patience.
+    """
     given = {
         key.removeprefix("flink."): value
         for key, value in properties.items()
         if key.startswith("flink.")
     }
-    return {
+    found = {
         "table.local-time-zone": "UTC",
-        "table.exec.source.idle-timeout": "2 s",
-        "pipeline.object-reuse": "true",
+        "table.exec.source.idle-timeout": "30 s",
         "parallelism.default": properties.get("shards", "1"),
-    } | given
+        "pipeline.object-reuse": "true",
+    }
+    if state := properties.get("state"):
+        found |= checkpoints(Path(state))
+    return found | given
+
+
+def checkpoints(folder: Path) -> dict[str, str]:
+    """Where the state is kept, and the newest to go on from. The managed service does it itself."""
+    found = {
+        "execution.checkpointing.interval": "10 s",
+        "execution.checkpointing.dir": folder.as_uri(),
+        "execution.checkpointing.num-retained": "3",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "rest.bind-address": "127.0.0.1",
+        "jobmanager.bind-host": "127.0.0.1",
+        "taskmanager.bind-host": "127.0.0.1",
+    }
+    complete = sorted(folder.glob("*/chk-*/_metadata"), key=lambda path: path.stat().st_mtime)
+    if complete:
+        found["execution.state-recovery.path"] = complete[-1].parent.as_uri()
+        found["execution.state-recovery.claim-mode"] = "CLAIM"
+    return found
 
 
 def statements(script: str) -> list[str]:

@@ -1,9 +1,14 @@
 """Flink says what the embedded engine says, of recorded lines, by the main.py that is shipped."""
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,7 +19,7 @@ from analytics_engine.inputs import load
 from analytics_engine.line import COLUMNS
 
 from tests.analytics.brute import rfc3339
-from tests.analytics.flink import Flink, package
+from tests.analytics.flink import ROOT, Flink, package
 from tests.analytics.streams import random_stream
 
 HOUR_MS = 3_600_000
@@ -95,3 +100,91 @@ def test_same_alarms(flink: Flink, inputs: Path) -> None:
     wanted = {key(msgspec.to_builtins(alarm)) for alarm in alarms}
     assert {"OPEN", "REMINDER", "CLOSE"} <= {one[2] for one in wanted}
     assert found == wanted
+
+
+WATCHED = "'connector' = 'filesystem', 'path' = 'file://{}', 'format' = 'json'"
+
+
+def watched(folder: Path) -> str:
+    """kinesis.sql with folders in place of the streams: their connector is not to be had here."""
+    text = (ROOT / "analytics/flink/sql/kinesis.sql").read_text()
+    options = re.compile(r"'connector' = 'kinesis'.*?\n\);", re.DOTALL)
+    source = WATCHED.format(folder / "orders") + (
+        ", 'source.monitor-interval' = '200 ms', 'json.timestamp-format.standard' = 'ISO-8601');"
+    )
+    sink = WATCHED.format(folder / "alarms") + ");"
+    text, replaced = options.subn(source, text, count=1)
+    text, again = options.subn(sink, text.replace(" PARTITIONED BY (incident_id)", ""))
+    assert (replaced, again) == (1, 1)
+    return text
+
+
+def put(folder: Path, name: str, begin: float, count: int = 40) -> None:
+    """Orders, a tenth of a second after the other."""
+    lines = [
+        {
+            "InvoiceNo": name,
+            "LineNo": str(number),
+            "Country": "France",
+            "EventTime": rfc3339(int(begin * 10) + number),
+        }
+        for number in range(count)
+    ]
+    (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / name).rename(folder / "orders" / f"{name}.json")
+
+
+def test_a_backlog_counts_a_lull_closes_and_a_kill_loses_nothing(
+    flink: Flink, tmp_path: Path
+) -> None:
+    """What the tables of kinesis.sql are for. The backlog comes after the job has begun."""
+    rule = "{name: order_surge, threshold: 30, window_seconds: 5, quiet_seconds: 3}"
+    (tmp_path / "rules.yml").write_text(f"rules: [{rule}]")
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "state").mkdir()
+    zipfile.ZipFile(package(tmp_path)).extractall(tmp_path / "app")
+    (tmp_path / "app/sql/kinesis.sql").write_text(watched(tmp_path))
+    properties = {
+        "state": str(tmp_path / "state"),
+        "flink.execution.checkpointing.interval": "500 ms",
+        "flink.table.exec.source.idle-timeout": "10 s",
+    }
+    groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": properties}]
+    (tmp_path / "properties.json").write_text(json.dumps(groups))
+    command = [flink.python, tmp_path / "app/main.py", tmp_path / "properties.json"]
+
+    def said() -> set[tuple]:
+        files = [file for file in (tmp_path / "alarms").rglob("*") if file.is_file()]
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        alarms = [json.loads(line) for line in lines if line.endswith("}")]
+        return {(alarm["kind"], alarm["event_time"], alarm["order_count"]) for alarm in alarms}
+
+    def checkpoints() -> set[Path]:
+        return set((tmp_path / "state").glob("*/chk-*/_metadata"))
+
+    def until(holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not holds():
+            assert job.poll() is None
+            assert time.monotonic() < deadline, said()
+            time.sleep(0.2)
+
+    job = subprocess.Popen(command, start_new_session=True)
+    try:
+        until(lambda: bool(checkpoints()))
+        begin = time.time() - 60
+        put(tmp_path, "backlog", begin)
+        opened = rfc3339(int(begin * 10) + 30)
+        until(lambda: ("OPEN", opened, 30) in said())
+        before = checkpoints()
+        until(lambda: bool(checkpoints() - before))  # one that knows of it
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        job = subprocess.Popen(command, start_new_session=True)
+        # Nothing comes any more: the heartbeat closes it.
+        closed = rfc3339(int(begin * 10) + 40 + 50 - 30 + 30)
+        until(lambda: any(kind == "CLOSE" for kind, _, _ in said()))
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+    assert said() == {("OPEN", opened, 30), ("CLOSE", closed, 0)}
