@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import accumulate, chain, repeat
+from itertools import accumulate
 
 from msgspec import Struct
 
@@ -164,11 +164,15 @@ class Outbox:
 
     def _retry(self, request: Request, indexes: Iterable[int]) -> list[_Again]:
         """Line up records to be put again, those of one attempt together."""
-        owners = list(chain.from_iterable(repeat((b, a), n) for b, a, n in request.owners))
         found: dict[int, _Again] = {}
+        owners, end = iter(request.owners), 0
         for index in indexes:
-            batch, attempt = owners[index]
-            again = found.setdefault(attempt, _Again([], [], attempt + 1, 0.0))
+            while index >= end:
+                batch, attempt, count = next(owners)
+                end += count
+            again = found.get(attempt)
+            if again is None:
+                again = found[attempt] = _Again([], [], attempt + 1, 0.0)
             again.records.append(request.records[index])
             again.batches.append(batch)
         self._again += found.values()

@@ -1,11 +1,13 @@
 """As much of CBOR (RFC 8949) as PutRecords needs."""
 
 import struct
+from functools import lru_cache
 from typing import Any
 
 _BREAK = object()
 
 
+@lru_cache(maxsize=4096)
 def head(major: int, value: int) -> bytes:
     """Write an item's type and its length or value."""
     if value < 24:
@@ -28,44 +30,6 @@ def decode(data: bytes) -> Any:
         return _Decoder(data).item()
     except (IndexError, struct.error, TypeError, UnicodeDecodeError, RecursionError):
         raise ValueError("no CBOR") from None
-
-
-def maps_with(data: bytes, key: bytes) -> list[int] | None:
-    """Return which maps in an array have a text under this short key.
-
-    Much faster than decode(); None where the maps are not of short texts only.
-    """
-    found = []
-    decoder = _Decoder(data)
-    try:
-        if data[0] >> 5 != 4 or data[0] & 31 > 27:
-            return None
-        count, at = decoder.length(), decoder.at
-        for n in range(count):
-            if not 0xA0 <= data[at] < 0xB8:
-                return None
-            pairs = data[at] & 31
-            at += 1
-            for _ in range(pairs):
-                start = at + 1
-                at = start + data[at] - 0x60
-                if data[start - 1] >> 5 != 3 or at - start > 23:
-                    return None
-                value = data[at]
-                if value == 0xF6:
-                    at += 1
-                    continue
-                if data[start:at] == key:
-                    found.append(n)
-                if 0x60 <= value < 0x78:
-                    at += value - 0x5F
-                elif value == 0x78:
-                    at += 2 + data[at + 1]
-                else:
-                    return None
-    except IndexError:
-        return None
-    return found
 
 
 class _Decoder:

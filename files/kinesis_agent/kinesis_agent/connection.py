@@ -1,15 +1,20 @@
-"""One connection to an endpoint, kept from request to request."""
+"""One connection to an endpoint, kept from request to request.
+
+HTTP/1.1 by hand: http.client takes three times as long, which is a tenth of all that a line costs.
+"""
 
 import gzip
-import http.client
+import socket
 import ssl
 import time
+from typing import IO
 from urllib.parse import SplitResult
 
 from kinesis_agent.errors import SendError
 
 # A connection that was not used for this long may have been closed at the other end.
 STALE = 20.0
+LONGEST_LINE = 64 * 1024
 
 
 class Connection:
@@ -22,46 +27,92 @@ class Connection:
         self._use_gzip = use_gzip
         self.host = address.netloc.rpartition("@")[2]
         self.path = address.path or "/"
-        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
+        self._answers: IO[bytes]
         self._used = 0.0
 
     def post(self, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Return status and body of the answer; raise SendError where there is none."""
-        if self._connection and time.monotonic() - self._used > STALE:
+        if self._socket and time.monotonic() - self._used > STALE:
             self.close()
         if self._use_gzip:
             headers = headers | {"Accept-Encoding": "gzip"}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"POST {self.path} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            self._connection.request("POST", self.path, body, headers)
-            response = self._connection.getresponse()
-            data = response.read()
-            if response.headers.get("Content-Encoding") == "gzip":
-                data = gzip.decompress(data)
-            status = response.status
-        except (OSError, EOFError, http.client.HTTPException) as error:
+            if self._socket is None:
+                self._socket = self._connect()
+                self._answers = self._socket.makefile("rb")
+            self._socket.sendall(head.encode() + body)
+            status, data = self._answer()
+        except (OSError, EOFError, ValueError) as error:
             self.close()
             name = type(error).__name__
             raise SendError(f"{self.host}: {f'{name}: {error}' if str(error) else name}") from error
         self._used = time.monotonic()
         return status, data
 
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._address.hostname or "", self._address.port
-        connection: http.client.HTTPConnection
-        if self._address.scheme == "https":
-            connection = http.client.HTTPSConnection(
-                host, port, timeout=self._connect_timeout, context=ssl.create_default_context()
-            )
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=self._connect_timeout)
-        connection.connect()
-        connection.sock.settimeout(self._timeout)
+    def _connect(self) -> socket.socket:
+        is_secure = self._address.scheme == "https"
+        host = self._address.hostname or ""
+        port = self._address.port or (443 if is_secure else 80)
+        connection = socket.create_connection((host, port), self._connect_timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if is_secure:
+            context = ssl.create_default_context()
+            connection = context.wrap_socket(connection, server_hostname=host)
+        connection.settimeout(self._timeout)
         return connection
+
+    def _answer(self) -> tuple[int, bytes]:
+        status = 100
+        while status < 200:
+            version, _, rest = self._line().partition(b" ")
+            if not version.startswith(b"HTTP/1."):
+                raise ValueError("the answer is not HTTP/1.1")
+            status = int(rest[:3])
+            headers = {}
+            while line := self._line():
+                name, _, value = line.partition(b":")
+                headers[name.lower()] = value.strip().lower()
+        size = headers.get(b"content-length")
+        is_last = headers.get(b"connection") == b"close" or version == b"HTTP/1.0"
+        if headers.get(b"transfer-encoding") == b"chunked":
+            data = self._chunks()
+        elif size is not None:
+            data = self._bytes(int(size))
+        else:
+            data, is_last = self._answers.read(), True
+        if is_last:
+            self.close()
+        if headers.get(b"content-encoding") == b"gzip":
+            data = gzip.decompress(data)
+        return status, data
+
+    def _line(self) -> bytes:
+        line = self._answers.readline(LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            raise EOFError("the connection was closed")
+        return line.rstrip(b"\r\n")
+
+    def _bytes(self, size: int) -> bytes:
+        data = self._answers.read(size)
+        if len(data) < size:
+            raise EOFError("the connection was closed")
+        return data
+
+    def _chunks(self) -> bytes:
+        parts = []
+        while size := int(self._line().partition(b";")[0], 16):
+            parts.append(self._bytes(size))
+            self._line()
+        while self._line():
+            pass
+        return b"".join(parts)
 
     def close(self) -> None:
         """Close it; the next request opens another."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        if self._socket:
+            self._answers.close()
+            self._socket.close()
+            self._socket = None

@@ -42,26 +42,26 @@ class CsvConverter:
         if self.framer is None:
             return self._stretch(text)
         if b'"' not in text:
-            return self._stretch(text.replace(b"\r\n", b"\n"))
+            return self._stretch(text)
         records: list[bytes] = []
         for quoted, start, end in self.framer.stretches(text):
             if quoted:
                 records.append(self._object(self._split_quoted(self._decode(text[start:end]))))
             else:
-                records += self._stretch(text[start:end].replace(b"\r\n", b"\n"))
+                records += self._stretch(text[start:end])
         return records
 
     def _stretch(self, text: bytes) -> list[bytes]:
         """Convert lines that have no quoted fields."""
-        lines = text.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
         if self._is_plain(text):
             try:
                 template, delimiter = self._template, self._delimiter
-                return [template % tuple(line.split(delimiter)) for line in lines]
+                return [template % tuple(line.split(delimiter)) for line in text.splitlines()]
             except TypeError:
                 pass  # a line has too few or too many fields
+        lines = (text.replace(b"\r\n", b"\n") if self._quoting else text).split(b"\n")
+        if not lines[-1]:
+            lines.pop()
         return [self._line(line) for line in lines]
 
     def _is_plain(self, text: bytes) -> bool:
@@ -74,7 +74,8 @@ class CsvConverter:
                 text.decode()
             except UnicodeDecodeError:
                 return False
-        return len(text.translate(None, self._escaped)) == len(text)
+        odd = len(text) - len(text.translate(None, self._escaped))
+        return not odd or (self._quoting and odd == text.count(b"\r\n"))
 
     def _line(self, line: bytes) -> bytes:
         fields: list[str | None]
@@ -94,9 +95,9 @@ class CsvConverter:
 
     def _split_quoted(self, text: str) -> list[str | None]:
         fields: list[str | None] = []
-        for match in self._quoted_field.finditer(text.removesuffix("\n").removesuffix("\r")):
-            quoted, bare, end = match.groups()
-            fields.append(bare if quoted is None else quoted.replace('""', '"'))
+        line = text.removesuffix("\n").removesuffix("\r")
+        for quoted, bare, end in self._quoted_field.findall(line):
+            fields.append(quoted.replace('""', '"') or bare)
             if not end:
                 break
         return fields

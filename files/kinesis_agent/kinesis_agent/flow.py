@@ -24,7 +24,7 @@ from kinesis_agent.wire import KEY_SIZE, Answer
 # The largest record of either service, and the largest request.
 LONGEST = {True: 1_048_576 - KEY_SIZE, False: 1_024_000}
 LARGEST = {True: 5_242_880, False: 4_194_304}
-WAITING_BYTES = 8 * 1024 * 1024
+WAITING_BYTES = 6 * 1024 * 1024
 SENDING_THREADS = 4
 # Pieces that a flow reads before the others have their turn.
 TURN = 8
@@ -167,7 +167,7 @@ class Running:
         elif isinstance(outcome, Answer):
             refused = len(outcome.refused)
             self.counters.records_refused += refused
-            self._sent(request, outcome.refused)
+            before = self.outbox.waiting_bytes
             if refused == len(request.records):
                 self.last_error = outcome.reason
             else:
@@ -176,13 +176,9 @@ class Running:
                 self.outbox.refused(request, outcome.refused, monotonic)
             else:
                 self.outbox.accepted(request)
+            self.counters.records_sent += len(request.records) - refused
+            self.counters.bytes_sent += before - self.outbox.waiting_bytes
         self._commit()
-
-    def _sent(self, request: Request, refused: list[int]) -> None:
-        self.counters.records_sent += len(request.records) - len(refused)
-        self.counters.bytes_sent += sum(map(len, request.records)) - sum(
-            len(request.records[index]) for index in refused
-        )
 
     def _failed(self, request: Request, error: SendError, monotonic: float) -> None:
         self.counters.service_errors += 1

@@ -36,7 +36,7 @@ class Client:
         if status != 200:
             raise of_answer(status, *self._form.error(data))
         try:
-            return self._form.answer(data)
+            return self._form.answer(data, len(records))
         except ValueError as error:
             raise SendError(f"{self._connection.host}: not an answer: {error}") from None
 

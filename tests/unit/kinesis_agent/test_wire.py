@@ -28,14 +28,14 @@ def test_json_body() -> None:
     body = json.loads(KinesisJson('a"b', content_keys).body(RECORDS))
     assert body["StreamName"] == 'a"b'
     assert [base64.b64decode(record["Data"]) for record in body["Records"]] == RECORDS
-    assert [r["PartitionKey"].encode() for r in body["Records"]] == content_keys(RECORDS)
+    assert [r["PartitionKey"].encode() for r in body["Records"]] == content_keys(b"", b"")(RECORDS)
 
 
 def test_cbor_body() -> None:
     body = cbor.decode(KinesisCbor("s", content_keys).body(RECORDS))
     assert body["StreamName"] == "s"
     assert [record["Data"] for record in body["Records"]] == RECORDS
-    assert [r["PartitionKey"].encode() for r in body["Records"]] == content_keys(RECORDS)
+    assert [r["PartitionKey"].encode() for r in body["Records"]] == content_keys(b"", b"")(RECORDS)
 
 
 def test_firehose_body() -> None:
@@ -45,7 +45,12 @@ def test_firehose_body() -> None:
 
 
 def test_keys_differ() -> None:
-    assert len(set(random_keys(RECORDS * 100))) == 400
+    keys = random_keys(b"<", b">")
+    found = [key for _ in range(100) for key in keys(RECORDS * 125)]
+    assert len(found) == 50_000
+    assert len(set(keys(RECORDS * 125))) == 500
+    assert len(set(found)) > 5_000
+    assert all(len(key) == 18 and key.startswith(b"<") and key.endswith(b">") for key in found)
 
 
 OUTCOMES = [{"SequenceNumber": "1", "ShardId": "s"}, {"ErrorCode": "Slow", "ErrorMessage": "down"}]
@@ -55,10 +60,10 @@ def test_json_answer() -> None:
     form = KinesisJson("s", random_keys)
     good = json.dumps({"FailedRecordCount": 0, "Records": OUTCOMES[:1]}).encode()
     bad = json.dumps({"FailedRecordCount": 1, "Records": OUTCOMES}).encode()
-    assert form.answer(good) == Answer([])
-    assert form.answer(bad) == Answer([1], "Slow: down")
+    assert form.answer(good, 1) == Answer([])
+    assert form.answer(bad, 2) == Answer([1], "Slow: down")
     with pytest.raises(ValueError, match="malformed"):
-        form.answer(b"<html>")
+        form.answer(b"<html>", 2)
 
 
 def to_cbor(value: object) -> bytes:
@@ -71,16 +76,16 @@ def to_cbor(value: object) -> bytes:
 
 def test_cbor_answer() -> None:
     form = KinesisCbor("s", random_keys)
-    assert form.answer(to_cbor({"FailedRecordCount": 0, "Records": OUTCOMES[:1]})) == Answer([])
+    assert form.answer(to_cbor({"FailedRecordCount": 0, "Records": OUTCOMES[:1]}), 1) == Answer([])
     many = OUTCOMES * 200
-    found = form.answer(to_cbor({"FailedRecordCount": 200, "Records": many}))
+    found = form.answer(to_cbor({"FailedRecordCount": 200, "Records": many}), 400)
     assert found == Answer(list(range(1, 400, 2)), "Slow")
     # Arrays and maps without a length, as some encoders write them.
     loose = b"\xbf" + cbor.text("FailedRecordCount") + b"\x01" + cbor.text("Records") + b"\x9f"
     loose += b"".join(b"\xbf" + to_cbor(each)[1:] + b"\xff" for each in OUTCOMES) + b"\xff\xff"
-    assert form.answer(loose).refused == [1]
+    assert form.answer(loose, 2).refused == [1]
     with pytest.raises(ValueError, match="CBOR"):
-        form.answer(b"\xa2\x61")
+        form.answer(b"\xa2\x61", 1)
 
 
 @pytest.mark.parametrize("form", [KinesisJson("s", random_keys), KinesisCbor("s", random_keys)])
