@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kinesis_agent import status
+
 COMMAND = Path(sys.executable).parent / "kinesis-agent"
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -66,6 +68,15 @@ class AgentProcess:
         code = self.process.wait(30)
         self.process = None
         return code
+
+    def has_shipped(self, *paths: Path) -> bool:
+        """Whether it says so of all of them; much quicker than to ask()."""
+        found = status.read(self.state_dir)
+        return all(status.shipped(found, str(path)) for path in paths)
+
+    def problems(self) -> str:
+        """What status would print of them."""
+        return "\n".join(status.problems(status.read(self.state_dir), time.time()))
 
     def ask(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run another of the commands on its state."""

@@ -133,13 +133,14 @@ def mutate(rng: random.Random, text: str) -> str:
     return text
 
 
-def test_ten_thousand_mutations_give_a_configuration_or_a_clear_error() -> None:
+def test_mutations_give_a_configuration_or_a_clear_error(full: bool) -> None:
     rng = random.Random(1)
     refused = []
-    for _ in range(10_000):
+    count = 10_000 if full else 1_000
+    for _ in range(count):
         try:
             parse({"agent.json": mutate(rng, FULL)})
         except ConfigError as error:
             refused.append(str(error))
-    assert 5_000 < len(refused) < 10_000
+    assert count / 2 < len(refused) < count
     assert all(text.startswith("agent.json") or "two flows" in text for text in refused)

@@ -73,7 +73,7 @@ def test_order_lines_reach_the_stream_once_through_rotation_and_stop(
         log.write_text("".join(f"{line}\n" for line in LINES[1000:]))
         agent.start()
         wait_for(lambda: len(read(region, stream)) >= 1500)
-        wait_for(lambda: agent.ask("shipped", log, f"{log}.1").returncode == 0)
+        wait_for(lambda: agent.has_shipped(log, tmp_path / "orders.log.1"))
         status = json.loads(agent.ask("status", "--json").stdout)
     records = read(region, stream)
     assert all(record["Data"].endswith(b"}\n") for record in records)
@@ -119,7 +119,7 @@ def test_an_assumed_role_and_metrics_in_cloudwatch(
     agent.environment |= region.environment
     with agent:
         wait_for(lambda: len(read(region, stream)) == 1)
-        wait_for(lambda: agent.ask("shipped", log).returncode == 0)
+        wait_for(lambda: agent.has_shipped(log))
         assert agent.stop() == 0
     metrics = region.client("cloudwatch").list_metrics(Namespace=stream)["Metrics"]
     assert {metric["MetricName"] for metric in metrics} == {

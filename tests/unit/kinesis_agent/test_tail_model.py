@@ -11,7 +11,14 @@ from pathlib import Path
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from kinesis_agent.checkpoint import Counters, Tracked
 from kinesis_agent.frame import Lines
 from kinesis_agent.tail import Tailer
@@ -314,11 +321,14 @@ def _generation(path: Path) -> int:
     return int(path.name.split(".")[2])
 
 
-Rotations.TestCase.settings = settings(
-    max_examples=100,
-    stateful_step_count=40,
-    deadline=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-TestRotations = Rotations.TestCase
+def test_rotations(full: bool) -> None:
+    run_state_machine_as_test(
+        Rotations,
+        settings=settings(
+            max_examples=2_000 if full else 40,
+            stateful_step_count=40,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
