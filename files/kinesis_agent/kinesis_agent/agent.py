@@ -1,33 +1,21 @@
 """The loop: lets each flow work in turn, keeps positions and status on disk, waits for more."""
 
-import fcntl
 import logging
 import queue
-import signal
 import time
 from pathlib import Path
 
 import msgspec
 
-from kinesis_agent import endpoints, status
+from kinesis_agent import status
 from kinesis_agent.batch import Request
-from kinesis_agent.checkpoint import Checkpoint, CheckpointError, Counters, State, replace_file
-from kinesis_agent.config import Config, ConfigError, Flow, load
-from kinesis_agent.connection import Connection
+from kinesis_agent.checkpoint import Checkpoint, Counters, State, replace_file
+from kinesis_agent.config import Config
 from kinesis_agent.credentials import provider as credentials_provider
 from kinesis_agent.flow import Running
 from kinesis_agent.metrics import PERIOD, CloudWatch, Prometheus
 from kinesis_agent.notify import notify
-from kinesis_agent.send import Client
-from kinesis_agent.sign import Provider, Signer
-from kinesis_agent.wire import (
-    FirehoseJson,
-    Format,
-    KinesisCbor,
-    KinesisJson,
-    content_keys,
-    random_keys,
-)
+from kinesis_agent.send import connect
 
 # How often positions are written, in seconds, and the status at least. What was accepted since then
 # is sent again after a kill.
@@ -204,66 +192,3 @@ class Agent:
             self._cloudwatch.wait(1.0)
         if self._prometheus:
             self._prometheus.close()
-
-
-def connect(config: Config, flow: Flow, credentials: Provider) -> Client:
-    """Make a client of a flow's service, for one thread."""
-    form = wire_format(config, flow)
-    connection = Connection(
-        endpoints.endpoint(config, form.service),
-        config.connection_timeout_millis / 1000,
-        config.socket_timeout_millis / 1000,
-        config.use_http_gzip,
-    )
-    return Client(form, connection, Signer(form.service, endpoints.region(config)), credentials)
-
-
-def wire_format(config: Config, flow: Flow) -> Format:
-    """Choose how a flow's requests are written."""
-    if flow.delivery_stream:
-        return FirehoseJson(flow.delivery_stream)
-    keys = random_keys if flow.partition_key_option == "RANDOM" else content_keys
-    form = config.kinesis_wire_format
-    if form is None:
-        form = "CBOR" if endpoints.is_aws(endpoints.endpoint(config, "kinesis")) else "JSON"
-    return (KinesisCbor if form == "CBOR" else KinesisJson)(flow.kinesis_stream or "", keys)
-
-
-class Service:
-    """The agent as a service: SIGTERM or SIGINT end it, SIGHUP makes it read agent.json again."""
-
-    def __init__(self, config_path: Path, state_dir: Path) -> None:
-        """Read the configuration; raise ConfigError where it is not valid."""
-        self._config_path, self._state_dir = config_path, state_dir
-        self._next: Config | None = load(config_path)
-        self._agent: Agent | None = None
-
-    def run(self) -> None:
-        """Run until told to stop."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._end(None))
-        signal.signal(signal.SIGHUP, lambda *_: self._reload())
-        self._state_dir.mkdir(parents=True, exist_ok=True)
-        lock = (self._state_dir / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CheckpointError(f"another agent runs with {self._state_dir}") from None
-        while config := self._next:
-            self._agent = Agent(config, self._state_dir)
-            self._agent.run()
-
-    def _reload(self) -> None:
-        try:
-            config = load(self._config_path)
-        except ConfigError as error:
-            log.error("not reloaded: %s", error)
-            return
-        log.info("reloading %s", self._config_path)
-        notify("RELOADING=1")
-        self._end(config)
-
-    def _end(self, config: Config | None) -> None:
-        self._next = config
-        if self._agent:
-            self._agent.stop()

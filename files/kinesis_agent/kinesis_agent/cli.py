@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from kinesis_agent.config import ConfigError, load, show
+from kinesis_agent.config import show
+from kinesis_agent.config_file import ConfigError, load
 
 CONFIG = Path("/etc/aws-kinesis/agent.json")
 STATE_DIR = Path("/var/lib/surgewatch/kinesis-agent")
@@ -64,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from kinesis_agent.agent import Service
     from kinesis_agent.checkpoint import CheckpointError
+    from kinesis_agent.service import Service
 
     _log_to_stderr()
     try:

@@ -6,10 +6,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from kinesis_agent import endpoints
+from kinesis_agent.config import Config, Flow
 from kinesis_agent.connection import Connection
 from kinesis_agent.errors import SendError, of_answer
 from kinesis_agent.sign import Provider, Signer
-from kinesis_agent.wire import Answer, Format
+from kinesis_agent.wire import (
+    Answer,
+    FirehoseJson,
+    Format,
+    KinesisCbor,
+    KinesisJson,
+    content_keys,
+    random_keys,
+)
 
 
 class Client:
@@ -39,6 +49,29 @@ class Client:
             return self._form.answer(data, len(records))
         except ValueError as error:
             raise SendError(f"{self._connection.host}: not an answer: {error}") from None
+
+
+def connect(config: Config, flow: Flow, credentials: Provider) -> Client:
+    """Make a client of a flow's service, for one thread."""
+    form = wire_format(config, flow)
+    connection = Connection(
+        endpoints.endpoint(config, form.service),
+        config.connection_timeout_millis / 1000,
+        config.socket_timeout_millis / 1000,
+        config.use_http_gzip,
+    )
+    return Client(form, connection, Signer(form.service, endpoints.region(config)), credentials)
+
+
+def wire_format(config: Config, flow: Flow) -> Format:
+    """Choose how a flow's requests are written."""
+    if flow.delivery_stream:
+        return FirehoseJson(flow.delivery_stream)
+    keys = random_keys if flow.partition_key_option == "RANDOM" else content_keys
+    form = config.kinesis_wire_format
+    if form is None:
+        form = "CBOR" if endpoints.is_aws(endpoints.endpoint(config, "kinesis")) else "JSON"
+    return (KinesisCbor if form == "CBOR" else KinesisJson)(flow.kinesis_stream or "", keys)
 
 
 class Senders:

@@ -14,19 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from log_generator.dataset import COLUMNS
+
 from tests.agent.process import COMMAND, ENVIRONMENT
 
 HERE = Path(__file__).parent
-NAMES = [
-    "InvoiceNo",
-    "StockCode",
-    "Description",
-    "Quantity",
-    "InvoiceDate",
-    "UnitPrice",
-    "CustomerID",
-    "Country",
-]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -86,7 +78,7 @@ def agent(folder: Path, log: Path, endpoint: Endpoint, form: str, processing: bo
     flow = {"filePattern": str(log), "kinesisStream": "s", "initialPosition": "START_OF_FILE"}
     if processing:
         flow["dataProcessingOptions"] = [
-            {"optionName": "CSVTOJSON", "csvQuoting": "rfc4180", "customFieldNames": NAMES}
+            {"optionName": "CSVTOJSON", "csvQuoting": "rfc4180", "customFieldNames": COLUMNS}
         ]
     config = {
         "cloudwatch.emitMetrics": False,
@@ -138,7 +130,7 @@ def main() -> None:
             row(title, measure(command, endpoint, int(lines * (0.99 if refused else 1))))
             endpoint.close()
         endpoint = Endpoint()
-        boto3 = [sys.executable, HERE / "plain_boto3.py", log, endpoint.url, ",".join(NAMES)]
+        boto3 = [sys.executable, HERE / "plain_boto3.py", log, endpoint.url, ",".join(COLUMNS)]
         row("csv, json and boto3", measure(boto3, endpoint, lines))
         endpoint.close()
 

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from kinesis_agent.config import ConfigError, parse, show
+from kinesis_agent.config import show
+from kinesis_agent.config_file import ConfigError, parse
 
 FLOW = {"filePattern": "/var/log/app.log", "kinesisStream": "s"}
 FULL = """{

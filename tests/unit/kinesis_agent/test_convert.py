@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from kinesis_agent.checkpoint import Counters
-from kinesis_agent.config import parse
+from kinesis_agent.config_file import parse
 from kinesis_agent.convert import Conversion
 from kinesis_agent.tail import Piece
 

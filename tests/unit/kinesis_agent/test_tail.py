@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_read_is_told_once(
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("kinesis_agent.contents.open_source", refuse)
+        patch.setattr("kinesis_agent.arrivals.open_source", refuse)
         assert tail.read() + tail.read() == b""
     assert caplog.text.count("cannot be read: Permission denied") == 1
     assert tail.read() == b"x\n"
