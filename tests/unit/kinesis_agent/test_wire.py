@@ -11,6 +11,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 from kinesis_agent import cbor
+from kinesis_agent.errors import of_answer
 from kinesis_agent.sign import Credentials, Signer
 from kinesis_agent.wire import (
     Answer,
@@ -94,6 +95,23 @@ def test_errors(form: KinesisJson | KinesisCbor) -> None:
     data = to_cbor(value) if isinstance(form, KinesisCbor) else json.dumps(value).encode()
     assert form.error(data) == ("AccessDeniedException", "no")
     assert form.error(b"<html>") == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "permanent"),
+    [
+        (400, "ResourceNotFoundException", True),
+        (400, "AccessDeniedException", True),
+        (403, "", True),
+        (400, "ProvisionedThroughputExceededException", False),
+        (400, "ExpiredTokenException", False),
+        (429, "", False),
+        (500, "InternalFailure", False),
+        (503, "", False),
+    ],
+)
+def test_what_does_not_mend_itself_is_told_apart(status: int, code: str, permanent: bool) -> None:
+    assert of_answer(status, code, "").permanent == permanent
 
 
 @pytest.mark.parametrize("token", [None, "token"])
