@@ -53,18 +53,31 @@ def collect(events: Iterable[Event]) -> Health:
                 reached = outcome != "unreachable"
                 message = str(details.get("msg", outcome)) if reached else "cannot be reached"
                 if host == "localhost":
-                    faults.append(message)
+                    faults += message.splitlines()
                 else:
                     hosts.setdefault(host, Host(host)).faults.append(message)
             case End(code, stats):
                 for name, found in stats.items():
                     if "health" in found:
                         hosts[name] = _host(name, found["health"])
+                faults = [fault for fault in faults if not _is_of_a_host(fault, hosts)]
                 if code and not faults and not any(host.faults for host in hosts.values()):
                     faults.append("\n".join(texts) or f"ansible-playbook ended with {code}")
             case playbook.Text(line):
                 texts.append(line)
     return Health([hosts[name] for name in sorted(hosts)], faults)
+
+
+def _is_of_a_host(fault: str, hosts: dict[str, Host]) -> bool:
+    """Whether the playbook's last task names a host; what is not known of it yet is noted there."""
+    name, _, text = fault.partition(": ")
+    if text == "not running":
+        hosts.setdefault(name, Host(name))
+    if name not in hosts:
+        return False
+    if not hosts[name].faults:
+        hosts[name].faults.append(text)
+    return True
 
 
 def _host(name: str, found: Mapping[str, Any]) -> Host:

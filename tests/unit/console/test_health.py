@@ -66,6 +66,17 @@ def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
     ]
 
 
+def test_what_the_last_task_says_of_a_host_is_said_once():
+    said = "generator-01: kinesis-agent is not active\ngenerator-03: not running\nno inventory"
+    stats = {"generator-01": left({}, {}, ["kinesis-agent is not active"])}
+    found = health.collect([Result("localhost", "failed", {"msg": said}), End(2, stats)])
+    assert found.faults == ["no inventory"]
+    assert {host.name: host.faults for host in found.hosts} == {
+        "generator-01": ["kinesis-agent is not active"],
+        "generator-03": ["not running"],
+    }
+
+
 def test_a_host_that_cannot_be_reached_is_a_fault_of_it():
     found = health.collect(
         [
