@@ -6,9 +6,9 @@ Maven repository at hand does not have it, give the file.
 
 import argparse
 import hashlib
+import io
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -21,49 +21,61 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def main() -> None:
-    """Write the zip, and say which rules are not in it."""
+    """Write the zip, named after its content, and print its path."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", type=Path, default=HERE.parent / "rules.yml")
     parser.add_argument("--references", type=Path, default=HERE.parent / "reference")
     parser.add_argument("--connector-jar", type=Path, help=f"instead of {CONNECTOR}")
     parser.add_argument("--connector-sha256", help="what the jar must be")
-    parser.add_argument("--output", type=Path, required=True, metavar="ZIP")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
     rules, references = load(options.rules, options.references)
-    for rule in rules:
-        if (reason := refusal(rule)) is not None:
-            print(f"left to the embedded engine: {rule.name}: {reason}", file=sys.stderr)
-    jar = connector(options.connector_jar)
+    refused = [(rule.name, reason) for rule in rules if (reason := refusal(rule)) is not None]
+    if refused:
+        lines = [f"  {name}: {reason}" for name, reason in refused]
+        sys.exit("\n".join(["Flink cannot do these rules; leave them out:", *lines]))
+    jar = connector(options.connector_jar, options.output)
     digest = hashlib.sha256(jar).hexdigest()
     if options.connector_sha256 not in (None, digest):
         sys.exit(f"the connector's sha256 is {digest}, not {options.connector_sha256}")
-    pack(options.output, script(rules, references), jar)
+    print(pack(options.output, script(rules, references), jar))
 
 
-def pack(output: Path, rules_sql: str, jar: bytes) -> None:
+def pack(folder: Path, rules_sql: str, jar: bytes) -> Path:
     """Write main.py, sql/ and lib/; stored, so that no compressor's version is in the bytes."""
     files = {"main.py": (HERE / "main.py").read_bytes(), "lib/connector.jar": jar}
     files |= {f"sql/{path.name}": path.read_bytes() for path in (HERE / "sql").glob("*.sql")}
     files["sql/rules.sql"] = rules_sql.encode()
-    with zipfile.ZipFile(output, "w") as archive:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(name, EPOCH), files[name])
+    content = made.getvalue()
+    path = folder / f"flink-{hashlib.sha256(content).hexdigest()[:12]}.zip"
+    if not path.exists():
+        path.write_bytes(content)
+    return path
 
 
-def connector(jar: Path | None) -> bytes:
+def connector(jar: Path | None, folder: Path) -> bytes:
     """The jar that was given, or the published one, its checksum verified by Maven."""
     if jar is not None:
         return jar.read_bytes()
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["mvn", "-q", "-C", "dependency:copy", f"-Dartifact={CONNECTOR}"]
-        done = subprocess.run([*command, f"-DoutputDirectory={folder}"], check=False)
-        found = list(Path(folder).glob("*.jar"))
-        if done.returncode != 0 or not found:
+    _, name, version = CONNECTOR.split(":")
+    fetched = folder / f"{name}-{version}.jar"
+    if not fetched.exists():
+        # -U: that it was not there once does not mean that it is not there now.
+        command = ["mvn", "-q", "-C", "-U", "dependency:copy", f"-Dartifact={CONNECTOR}"]
+        try:
+            subprocess.run([*command, f"-DoutputDirectory={folder}"], check=False)
+        except FileNotFoundError:
+            print("mvn: not found", file=sys.stderr)
+        if not fetched.exists():
             sys.exit(
                 f"Maven does not find {CONNECTOR} here. Download it where it can be had, and give "
                 "the file as --connector-jar (analytics_connector_jar)."
             )
-        return found[0].read_bytes()
+    return fetched.read_bytes()
 
 
 if __name__ == "__main__":

@@ -45,14 +45,19 @@ class Flink:
                 yield from map(json.loads, file.read_text().splitlines())
 
 
-def package(folder: Path, name: str = "app.zip") -> Path:
+def package(folder: Path) -> Path:
     """The zip of a folder's rules, by the packer that is shipped; no connector is needed here."""
     (folder / "connector.jar").write_bytes(b"a jar")
     (folder / "reference").mkdir(exist_ok=True)
-    command = [sys.executable, ROOT / "analytics/flink/package.py", "--output", folder / name]
     options = ["--rules", folder / "rules.yml", "--references", folder / "reference"]
-    subprocess.run([*command, *options, "--connector-jar", folder / "connector.jar"], check=True)
-    return folder / name
+    return Path(packer(*options, "--connector-jar", folder / "connector.jar", "--output", folder))
+
+
+def packer(*options: str | Path) -> str:
+    """What package.py prints; CalledProcessError where it refuses."""
+    command = [sys.executable, ROOT / "analytics/flink/package.py", *options]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    return done.stdout.strip()
 
 
 def install() -> Path:

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from analytics_engine.inputs import load
 from analytics_engine.line import COLUMNS
 
 from tests.analytics.brute import rfc3339
-from tests.analytics.flink import ROOT, Flink, package
+from tests.analytics.flink import ROOT, Flink, package, packer
 from tests.analytics.streams import random_stream
 
 HOUR_MS = 3_600_000
@@ -51,18 +50,40 @@ def inputs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_package_is_reproducible(inputs: Path) -> None:
-    first, second = package(inputs, "first.zip"), package(inputs, "second.zip")
-    assert first.read_bytes() == second.read_bytes()
-    names = zipfile.ZipFile(first).namelist()
+def test_package_is_reproducible(inputs: Path, tmp_path: Path) -> None:
+    first = package(inputs)
+    content = first.read_bytes()
+    first.unlink()
+    second = package(inputs)
+    assert (second.name, second.read_bytes()) == (first.name, content)
+    names = zipfile.ZipFile(second).namelist()
     assert {"main.py", "sql/rules.sql", "sql/kinesis.sql", "lib/connector.jar"} <= set(names)
 
 
-def test_what_flink_cannot_do_is_refused(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "analytics_engine", "rules", "show", "orders_silent", "--sql"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "silence makes no events" in done.stderr
+def test_what_flink_cannot_do_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        packer("--output", tmp_path, "--connector-jar", __file__)
+    assert "orders_silent: silence makes no events" in error.value.stderr
+    assert "cancellation_share: it measures share" in error.value.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_connector_that_is_another_is_refused(inputs: Path) -> None:
+    options = ["--rules", inputs / "rules.yml", "--references", inputs / "reference"]
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        packer(*options, "--output", inputs, "--connector-jar", __file__, "--connector-sha256", "0")
+    assert "sha256" in error.value.stderr
+
+
+def test_where_maven_has_no_connector_it_is_said(inputs: Path, monkeypatch) -> None:
+    maven = inputs / "mvn"
+    maven.write_text("#!/bin/sh\nexit 1\n")
+    maven.chmod(0o755)
+    monkeypatch.setenv("PATH", str(inputs), prepend=os.pathsep)
+    options = ["--rules", inputs / "rules.yml", "--references", inputs / "reference"]
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        packer(*options, "--output", inputs)
+    assert "analytics_connector_jar" in error.value.stderr
 
 
 def orders(seeds: range) -> list[dict[str, str]]:

@@ -101,8 +101,7 @@ def flink(folder: Path) -> None:
 
     rules, _ = load(RULES)
     surge = [rule for rule in rules if rule.name == "order_surge"]
-    pack(folder / "app.zip", script(surge, {}), b"")
-    zipfile.ZipFile(folder / "app.zip").extractall(folder / "app")
+    zipfile.ZipFile(pack(folder, script(surge, {}), b"")).extractall(folder / "app")
     found = {
         "tables": "files",
         "orders": f"file://{folder}/orders",
