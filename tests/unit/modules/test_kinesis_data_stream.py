@@ -1,4 +1,4 @@
-"""kinesis_data_stream: the steps of a change of shards, its calls against the service model, runs."""
+"""kinesis_data_stream: the steps of a change of shards, and its calls against the model."""
 
 import uuid
 
