@@ -9,9 +9,9 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics_engine.config import Config
+from analytics_engine.grouping import check
 from analytics_engine.reference import BadReference, Reference, References
 from analytics_engine.rules import Rule, RuleError, parse
-from analytics_engine.window import check
 
 FILE_SECONDS = 1.0
 OBJECT_SECONDS = 60.0

@@ -1,10 +1,4 @@
-"""Lines that came late: the past is counted again with them, and compared with what was said.
-
-What was sent stays as it was. An incident of the past as it is known now that meets a known one
-(by the rule's own measure: no quiet time between them) corrects it; one that meets none is sent
-as late, OPEN and CLOSE at once. A rule waits for its quiet time without late lines, so that they
-have all come, but no longer than `clock.CAP`.
-"""
+"""Lines that came late: the past with each line where it belongs, and what that touches."""
 
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -121,3 +115,8 @@ def _joined(buckets: list[Bucket]) -> Bucket:
         for name in first.columns
     }
     return Bucket(first.tick, first.test, columns)
+
+
+def cover(one: Span | None, other: Span) -> Span:
+    """The least span that holds both."""
+    return other if one is None else (min(one[0], other[0]), max(one[1], other[1]))

@@ -7,10 +7,10 @@ threshold. The rest only the embedded engine knows, and is refused with the reas
 from collections.abc import Mapping
 from string import Template
 
+from analytics_engine.grouping import thresholds, translation
 from analytics_engine.line import TICK_MS
 from analytics_engine.reference import UNKNOWN, References
 from analytics_engine.rules import RUN, UNITS, Rule
-from analytics_engine.window import thresholds, translation
 
 _VIEWS = Template(
     """\

@@ -4,14 +4,16 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from analytics_engine.grouping import thresholds, translation
 from analytics_engine.line import SECOND, Bucket
+from analytics_engine.measure import PENCE, matching, revenue
 from analytics_engine.reference import UNKNOWN, References, translate
-from analytics_engine.rules import RUN, Rule, RuleError, Where
+from analytics_engine.rules import RUN, Rule
 
 OTHER = "other"
 """The group of lines whose own group would be one too many."""
-PENCE = 10_000
-"""Revenue is summed in whole ten-thousandths: sums that come and go must not drift."""
+NEVER = 1 << 62
+"""A tick that does not come."""
 
 
 class Group:
@@ -46,15 +48,15 @@ class Window:
         self._on_time: deque[tuple[int, list[Entry]]] = deque()
         self._late: list[tuple[int, int, list[Entry]]] = []
         self._keep = rule.comparison == "below"
-        self._falls_only = rule.comparison == "at_least" and rule.measure in ("lines", "invoices")
         self._simple = rule.measure == "lines" and rule.group_by is None and rule.where is None
         self._key, self._translation = translation(rule, references)
         self._thresholds = thresholds(rule, references)
 
-    def next_leave(self) -> int | None:
+    @property
+    def next_leave(self) -> int:
         """The next tick at which something leaves."""
-        ticks = [queue[0][0] for queue in (self._on_time, self._late) if queue]
-        return min(ticks, default=None)
+        on_time = self._on_time[0][0] if self._on_time else NEVER
+        return min(on_time, self._late[0][0]) if self._late else on_time
 
     def seconds(self, group: Group) -> set[int]:
         """The seconds at which the lines of a group that are in the window entered."""
@@ -67,14 +69,14 @@ class Window:
         return on_time | {tick // SECOND for _, tick, _ in self._late}
 
     def leave(self, tick: int) -> list[Group]:
-        """Take out what no longer counts at a tick; return the groups that may be hot by that."""
+        """Take out what no longer counts at a tick; return the groups that it was in."""
         on_time, late = self._on_time, self._late
         left: list[Group] = []
         while on_time and on_time[0][0] <= tick:
-            left += self._take_out(*on_time.popleft())
+            self._take_out(*on_time.popleft(), left)
         while late and late[0][0] <= tick:
             leaving, _, entries = heapq.heappop(late)
-            left += self._take_out(leaving, entries)
+            self._take_out(leaving, entries, left)
         return left
 
     def enter(self, bucket: Bucket) -> list[Entry]:
@@ -170,7 +172,7 @@ class Window:
             some = [""] * len(chosen) if names is None else names
             amounts = Counter(name for name, match in zip(some, chosen, strict=True) if match)
         elif rule.measure == "revenue":
-            amounts = _revenue(names, columns["Quantity"], columns["UnitPrice"])
+            amounts = revenue(names, columns["Quantity"], columns["UnitPrice"])
         entries: list[Entry] = []
         for name in self._order(counts):
             group = self.groups.get(name) or self._place(name, tick)
@@ -200,8 +202,9 @@ class Window:
             entries.append((group, lines, invoice))
         return entries
 
-    def _take_out(self, leaving: int, entries: list[Entry]) -> list[Group]:
+    def _take_out(self, leaving: int, entries: list[Entry], left: list[Group]) -> None:
         for group, lines, amount in entries:
+            left.append(group)
             group.lines -= lines
             if isinstance(amount, int):
                 group.amount -= amount
@@ -210,7 +213,6 @@ class Window:
                 group.amount = len(group.latest)
             if not group.lines:
                 self._forget(group)
-        return [] if self._falls_only else [group for group, _, _ in entries]
 
     def names(self, columns: Mapping[str, Sequence[str]]) -> Sequence[str] | None:
         """The group of each line, or None where there is but one."""
@@ -225,57 +227,3 @@ class Window:
         """Where there may not be room for all, who gets it must not depend on the reading order."""
         crowded = len(self.groups) + len(names) > self.rule.max_groups
         return sorted(names) if crowded else names
-
-
-def matching(where: Where, columns: Mapping[str, Sequence[str]]) -> list[bool]:
-    """Which lines a filter takes."""
-    values = columns[where.column]
-    if where.starts_with is not None:
-        start = where.starts_with
-        return [value.startswith(start) for value in values]
-    wanted = {where.equals} if where.one_of is None else set(where.one_of)
-    return [value in wanted for value in values]
-
-
-def _revenue(
-    names: Sequence[str] | None, quantities: Sequence[str], prices: Sequence[str]
-) -> dict[str, int]:
-    """Sums by group; a line without numbers adds nothing."""
-    sums: dict[str, int] = {}
-    for name, quantity, price in zip(names or [""] * len(prices), quantities, prices, strict=True):
-        try:
-            amount = round(int(quantity) * float(price) * PENCE)
-        except (ValueError, OverflowError):
-            continue
-        sums[name] = sums.get(name, 0) + amount
-    return sums
-
-
-def translation(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
-    """The column that a rule groups by, and what its values are translated to, if they are."""
-    if rule.group_by is None or "." not in rule.group_by:
-        return rule.group_by, None
-    name, _, column = rule.group_by.partition(".")
-    return references[name].key, references[name].groups(column)
-
-
-def thresholds(rule: Rule, references: References) -> dict[str, float]:
-    """Thresholds by group, UNKNOWN for those not named."""
-    if not isinstance(rule.threshold, str):
-        return {UNKNOWN: rule.threshold}
-    name, _, column = rule.threshold.partition(".")
-    group = rule.group_by and rule.group_by.partition(".")[2]
-    return references[name].thresholds(column, group or None)
-
-
-def check(rules: Iterable[Rule], references: References) -> None:
-    """RuleError or BadReference where a rule asks for reference data that is not there."""
-    errors = []
-    for rule in rules:
-        missing = rule.references - references.keys()
-        errors += [f"{rule.name}: no reference data {name!r}" for name in sorted(missing)]
-        if not missing:
-            translation(rule, references)
-            thresholds(rule, references)
-    if errors:
-        raise RuleError(errors)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from analytics_engine import rule_tests
+from analytics_engine.grouping import check
 from analytics_engine.inputs import load
 from analytics_engine.reference import BadReference, Reference
 from analytics_engine.rules import Rule, RuleError, parse
-from analytics_engine.window import check
 
 ROOT = Path(__file__).parents[3] / "analytics"
 
