@@ -122,8 +122,11 @@ class Arrivals:
                 if look == waiting.looked:
                     source.close()
                     continue
-                waiting.looked = look
                 head = source.read_at(0, HEAD)
+                if self._follows(waiting.path, head):
+                    source.close()
+                    continue
+                waiting.looked = look
                 original = _original(readers, source, file, status.st_size, head)
             except BROKEN:
                 source.close()
@@ -142,6 +145,19 @@ class Arrivals:
             reader.source, reader.grown = source, status.st_mtime
             del self._waiting[file]
             yield reader
+
+    def _follows(self, path: str, head: bytes) -> bool:
+        """Whether the file that this may be a copy of is waiting, too, and has to come first."""
+        live = live_path(path)
+        source = None if live == path else self._open(live)
+        if source is None:
+            return False
+        try:
+            return file_id(source.stat()) in self._waiting and source.read_at(0, len(head)) == head
+        except BROKEN:
+            return False
+        finally:
+            source.close()
 
     def _open(self, path: str) -> Plain | Compressed | None:
         try:

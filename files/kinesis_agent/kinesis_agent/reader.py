@@ -38,6 +38,8 @@ class Reader:
         self.window = self._taken_window = tracked.mark.window
         self.pending = b""
         self.grown = 0.0
+        # Since when it was seen not to be the file that is written to.
+        self.rotated: float | None = None
         self._sizes = Sizes()
         self.seen: tuple[int, int] | None = None
         self.gone = False

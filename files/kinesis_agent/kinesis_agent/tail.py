@@ -118,10 +118,18 @@ class Tailer:
         return self._contents.expects((tracked.device, tracked.origin))
 
     def _is_over(self, reader: Reader, following: list[Reader], wall: float) -> bool:
-        """Whether the file is not the one that is written to any more, for a while."""
-        if reader.missing or wall - reader.grown <= GRACE:
+        """Whether the file is, for a while, not the one that is written to any more."""
+        if not self._is_rotated(reader, following):
+            reader.rotated = None
             return False
+        if reader.rotated is None:
+            reader.rotated = wall
+        return wall - max(reader.grown, reader.rotated) > GRACE
+
+    def _is_rotated(self, reader: Reader, following: list[Reader]) -> bool:
         path, lane = reader.tracked.path, reader.tracked.lane
+        if reader.missing:
+            return False
         if reader.gone or not self._directory.wants(path):
             return True
         return path != lane and (bool(following) or os.path.exists(lane))

@@ -69,6 +69,16 @@ def test_a_deleted_file_is_read_to_its_end(log: Path) -> None:
     assert tail.read(6) == b"half"
 
 
+def test_a_line_that_goes_on_after_a_rotation_is_one_line(log: Path) -> None:
+    log.write_bytes(b"half")
+    tail = Tail(log)
+    assert tail.read(60) == b""
+    log.rename(f"{log}.1")
+    assert tail.read() + tail.read(4) == b""
+    append(Path(f"{log}.1"), b" line\n")
+    assert tail.read() == b"half line\n"
+
+
 def test_a_line_that_a_copytruncate_cuts_is_one_line(log: Path) -> None:
     log.write_bytes(b"whole line\nfirst ha")
     tail = Tail(log)
@@ -77,6 +87,18 @@ def test_a_line_that_a_copytruncate_cuts_is_one_line(log: Path) -> None:
     assert tail.read() == b""
     append(log, b"lf\nnext\n")
     assert tail.read() == b"first half\nnext\n"
+
+
+def test_a_file_and_its_copy_that_come_at_once_are_read_once(log: Path) -> None:
+    tail = Tail(log)
+    log.write_bytes(b"line\n")
+    shutil.copyfile(log, f"{log}.1")
+    append(log, b"next\n")
+    os.utime(f"{log}.1", (NOW - 1, NOW - 1))
+    assert tail.read() + tail.read() == b"line\nnext\n"
+    os.truncate(log, 0)
+    append(log, b"last\n")
+    assert tail.read() + tail.read() == b"last\n"
 
 
 def test_a_line_that_is_too_long_comes_in_parts_marked_so(log: Path) -> None:
