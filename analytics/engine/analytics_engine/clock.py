@@ -7,6 +7,7 @@ millisecond of a record may still follow it, so a record moves its shard to the 
 """
 
 from collections import deque
+from collections.abc import Iterable
 
 from analytics_engine.line import SECOND, TICK_MS
 
@@ -31,6 +32,18 @@ def arrival_tick(arrival_ms: int) -> int:
 def decided_through(read_ms: int) -> int:
     """The last tick that is decided once all that arrived until then has been read."""
     return (read_ms - LATENESS_MS) // TICK_MS
+
+
+def next_read(regular_ms: float, interval_ms: float, awaited: Iterable[int]) -> float:
+    """When to read a shard that may be read again at `regular_ms`.
+
+    A read that could decide none of the awaited ticks waits, up to an interval, for those that are
+    about to be decidable: else they would have to wait for the next one.
+    """
+    ready = [tick * TICK_MS + LATENESS_MS + IDLE_MARGIN_MS for tick in awaited]
+    if not ready or min(ready) <= regular_ms:
+        return regular_ms
+    return max((ms for ms in ready if ms < regular_ms + interval_ms), default=regular_ms)
 
 
 class Shard:

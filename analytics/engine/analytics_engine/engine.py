@@ -181,9 +181,10 @@ class Engine:
         del self.shards[name]
 
     @property
-    def pending(self) -> int:
-        """Ticks to which undecided lines wait."""
-        return len(self._on_time) + len(self._strays)
+    def awaited(self) -> list[int]:
+        """Undecided ticks at which there may be something to say, as far as is known."""
+        due = [tracker.awaited for tracker in self._trackers.values()]
+        return [tick for tick in (*self._on_time, *self._strays, *due) if tick > self.decided]
 
     def advance(self, until: int | None = None) -> list[Alarm]:
         """Decide what can be decided, or all up to a tick."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from analytics_engine import status
 from analytics_engine.alarm import Alarm
+from analytics_engine.clock import next_read
 from analytics_engine.config import Config
 from analytics_engine.engine import Engine
 from analytics_engine.inputs import InputError, Inputs
@@ -103,7 +104,11 @@ class Service:
         return sorted(names, key=lambda name: shards[name].read_ms)
 
     def _when(self, shard: str) -> float:
-        return max(self._source.due(shard), self._retry.get(shard, 0.0))
+        """Seconds (of the monotonic clock) at which to read a shard, or try something again."""
+        regular = max(self._source.due(shard), self._retry.get(shard, 0.0))
+        wall = time.time() - time.monotonic()
+        interval_ms = self._source.interval * 1000
+        return next_read((regular + wall) * 1000, interval_ms, self.engine.awaited) / 1000 - wall
 
     def _read(self, name: str) -> None:
         request_ms = int(time.time() * 1000)

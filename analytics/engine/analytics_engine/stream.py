@@ -78,7 +78,7 @@ class Source:
 
     def __init__(self, kinesis: Any, stream: str, polls: float) -> None:
         self._kinesis, self._stream = kinesis, stream
-        self._interval = 1 / polls
+        self.interval = 1 / polls
         self._iterators: dict[str, str] = {}
         self._due: dict[str, float] = {}
 
@@ -109,7 +109,7 @@ class Source:
 
     def read(self, shard: str, after: str | None) -> Answer:
         """The next batch; the first begins after a sequence number, or with the oldest record."""
-        self._due[shard] = time.monotonic() + self._interval
+        self._due[shard] = time.monotonic() + self.interval
         try:
             iterator = self._iterators.get(shard) or self._iterator(shard, after)
             with _translated():

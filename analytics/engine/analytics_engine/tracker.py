@@ -121,6 +121,11 @@ class Tracker:
         )
         return Tracker(self.rule, self.references, past, state, start - 1, fresh=True)
 
+    @property
+    def awaited(self) -> int:
+        """When something is due of an open incident."""
+        return self._agenda[0][0] if self._agenda else self.decided
+
     def _pass(self, until: int, alarms: list[Alarm]) -> None:
         """Go on to a tick to which no lines come."""
         while (tick := self._next_event()) <= until:

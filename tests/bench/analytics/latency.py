@@ -1,6 +1,7 @@
 """From the order that makes a surge to its OPEN on the alarm stream, through real streams.
 
-Run it in the project's environment: `python -m tests.bench.analytics.latency [RATE] [SECONDS]`.
+Run it in the project's environment: `python -m tests.bench.analytics.latency [RATE] [SECONDS]
+[POLLS]`.
 It puts lines at a steady rate with the threshold at the count that the rate has after a window, so
 that each surge opens at a known order, and prints how long each OPEN took.
 """
@@ -15,13 +16,13 @@ from pathlib import Path
 
 from tests.region import Region
 
-POLLS = 10
 RULES = "rules: [{name: order_surge, threshold: %d, window_seconds: 1, quiet_seconds: 1}]"
 
 
 def main() -> None:
     rate = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    polls = int(sys.argv[3]) if len(sys.argv) > 3 else 3
     with tempfile.TemporaryDirectory() as name, Region(Path(name) / "region") as region:
         kinesis = region.client("kinesis")
         for stream, shards in (("orders", 2), ("alarms", 1)):
@@ -38,7 +39,7 @@ def main() -> None:
             "alarms_stream": "alarms",
             "rules": str(folder / "rules.yml"),
             "state_directory": str(folder / "state"),
-            "polls_per_second": POLLS,
+            "polls_per_second": polls,
         }
         (folder / "analytics.json").write_text(json.dumps(config))
         command = [sys.executable, "-m", "analytics_engine", "run", "--config"]
@@ -49,9 +50,13 @@ def main() -> None:
         finally:
             engine.kill()
             engine.wait()
-        took = sorted(latencies(kinesis))
-    median, worst = took[len(took) // 2], took[-1]
-    print(f"{rate} lines/s, {len(took)} surges: p50 {median:.2f} s, at most {worst:.2f} s")
+        took = {kind: sorted(latencies(kinesis, kind)) for kind in ("OPEN", "CLOSE")}
+    for kind, seconds_of in took.items():
+        median, worst = seconds_of[len(seconds_of) // 2], seconds_of[-1]
+        print(
+            f"{rate} lines/s, {polls} reads/s, {kind} of {len(seconds_of)} surges: "
+            f"p50 {median:.2f} s, at most {worst:.2f} s"
+        )
 
 
 def put(kinesis, rate: int, seconds: int) -> None:
@@ -71,15 +76,15 @@ def put(kinesis, rate: int, seconds: int) -> None:
         time.sleep(max(0.0, 0.05 - (time.monotonic() - begun - now)))
 
 
-def latencies(kinesis) -> list[float]:
-    """Seconds from the tick of each OPEN until it arrived on the alarm stream."""
+def latencies(kinesis, kind: str) -> list[float]:
+    """Seconds from the tick of each alarm of a kind until it arrived on the alarm stream."""
     iterator = kinesis.get_shard_iterator(
         StreamName="alarms", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
     found = []
     for record in kinesis.get_records(ShardIterator=iterator)["Records"]:
         alarm = json.loads(record["Data"])
-        if alarm["kind"] == "OPEN":
+        if alarm["kind"] == kind:
             tick = datetime.fromisoformat(alarm["event_time"])
             found.append((record["ApproximateArrivalTimestamp"] - tick).total_seconds())
     return found

@@ -1,5 +1,7 @@
 """Each sentence of the design about time, lateness and replay."""
 
+import pytest
+from analytics_engine.clock import next_read
 from analytics_engine.line import at
 from analytics_engine.line import milliseconds as parse
 from analytics_engine.rules import Rule
@@ -155,3 +157,17 @@ def test_a_changed_rule_takes_effect_at_the_next_tick(driven: Driven) -> None:
     (opened,) = driven.idle(5_000)
     assert opened.event_time == at(START // 100 + 23)
     assert opened.order_count == 10
+
+
+@pytest.mark.parametrize(
+    ("regular_ms", "awaited", "expected"),
+    [
+        (1_000, [], 1_000),
+        (1_000, [4], 1_150),  # tick 4 can be decided at 400 + 500 + 250
+        (1_000, [6, 5, 4], 1_250),
+        (1_000, [2, 4], 1_000),  # the first can be decided already
+        (1_000, [6], 1_000),  # the read after this one comes first
+    ],
+)
+def test_a_read_waits_for_a_tick_that_it_can_decide(regular_ms, awaited, expected) -> None:
+    assert next_read(regular_ms, 333, awaited) == expected
