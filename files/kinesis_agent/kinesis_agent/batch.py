@@ -1,7 +1,8 @@
 """Which records to send next, which again and when, and what has been accepted without a gap."""
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import accumulate
 
 from msgspec import Struct
@@ -162,19 +163,18 @@ class Outbox:
             batch.left -= count
         self.waiting_bytes -= sum(map(len, request.records))
 
-    def _retry(self, request: Request, indexes: Iterable[int]) -> list[_Again]:
+    def _retry(self, request: Request, indexes: Sequence[int]) -> list[_Again]:
         """Line up records to be put again, those of one attempt together."""
         found: dict[int, _Again] = {}
-        owners, end = iter(request.owners), 0
-        for index in indexes:
-            while index >= end:
-                batch, attempt, count = next(owners)
-                end += count
-            again = found.get(attempt)
-            if again is None:
-                again = found[attempt] = _Again([], [], attempt + 1, 0.0)
-            again.records.append(request.records[index])
-            again.batches.append(batch)
+        start = end = 0
+        for batch, attempt, count in request.owners:
+            end += count
+            stop = bisect_left(indexes, end, start)
+            if stop > start:
+                again = found.setdefault(attempt, _Again([], [], attempt + 1, 0.0))
+                again.records += [request.records[index] for index in indexes[start:stop]]
+                again.batches += [batch] * (stop - start)
+                start = stop
         self._again += found.values()
         return list(found.values())
 

@@ -7,10 +7,7 @@ import os
 from kinesis_agent.arrivals import Arrivals
 from kinesis_agent.checkpoint import Counters, Tracked
 from kinesis_agent.directory import Directory, Present
-from kinesis_agent.files import (
-    Id,
-    file_id,
-)
+from kinesis_agent.files import Id, file_id
 from kinesis_agent.reader import Reader
 
 # How long a content that no file holds is remembered, and a finished file kept open.
@@ -107,6 +104,9 @@ class Contents:
         missing = [reader for reader in self.readers if reader.missing and reader.tracked.head]
         if not missing:
             return
+        looks = {(file, s.st_mtime_ns, s.st_size) for file, (_, s) in self._present.items()}
+        for reader in missing:
+            reader.tried &= looks
         taken = {reader.id for reader in self.readers}
         for file, (path, status) in self._present.items():
             if file in taken or not status.st_size:

@@ -137,6 +137,16 @@ def test_what_was_never_seen_is_read_if_a_rotator_named_it_and_nothing_else(log:
     assert again.first == b"2\n3\n4\n"
 
 
+def test_what_is_remembered_of_deleted_files_does_not_grow_with_the_new_ones(log: Path) -> None:
+    tail = Tail(log)
+    for n in range(20):
+        log.write_bytes(b"%d\n" % n)
+        assert tail.read() == b"%d\n" % n
+        log.unlink()
+        assert tail.read(100) + tail.read(100) == b""  # a finished file is let go
+    assert max(len(reader.tried) for reader in tail.tailer.readers) <= 1
+
+
 def test_a_file_that_cannot_be_read_is_told_once(
     log: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,11 +88,15 @@ class Rotations(RuleBasedStateMachine):
             self.fragments |= {start + line for start in self.torn}
         else:
             self.written.add(line)
+        self.blur(line)
+        self.partial, self.torn = b"", set()
+
+    def blur(self, line: bytes) -> None:
+        """Note that a line may be taken for the rest of one whose real rest was destroyed."""
         if self.blurred:
-            # It may be taken for the rest of a line whose real rest was destroyed.
             self.fragments |= {start + line for start in self.fragments}
             self.at_risk.add(line)
-        self.partial, self.torn, self.blurred = b"", set(), False
+            self.blurred = False
 
     @rule()
     def write_a_part(self) -> None:
@@ -142,6 +146,8 @@ class Rotations(RuleBasedStateMachine):
             self.fragments |= {start + self.partial for start in self.torn}
         elif self.partial:
             self.written.add(self.partial)
+        if self.partial:
+            self.blur(self.partial)
         self.partial, self.torn = b"", set()
 
     @precondition(lambda self: self.renamed)
