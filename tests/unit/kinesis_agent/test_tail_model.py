@@ -332,6 +332,7 @@ def test_rotations(full: bool) -> None:
         Rotations,
         settings=settings(
             max_examples=2_000 if full else 40,
+            derandomize=not full,
             stateful_step_count=40,
             deadline=None,
             report_multiple_bugs=False,
