@@ -1,0 +1,311 @@
+"""What functions, agent and engine really call, compared with their policies both ways."""
+
+import json
+import os
+import threading
+import time
+import uuid
+from fnmatch import fnmatchcase
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from urllib.parse import parse_qs
+
+import pytest
+
+from common import secrets
+from tests.agent.process import AgentProcess
+from tests.unit.iam.policies import ACCOUNT, grants
+from tests.unit.lambdas.conftest import CONTEXT, SHARD, kinesis_event
+from tests.unit.lambdas.test_alarm import alarm
+
+SCOPE = f"us-east-1:{ACCOUNT}"
+ORDERS = f"arn:aws:kinesis:{SCOPE}:stream/website-orders"
+ALARMS = f"arn:aws:kinesis:{SCOPE}:stream/website-alarms"
+BUCKET = f"surgewatch-{ACCOUNT}-us-east-1"
+ORDER = {
+    "InvoiceNo": "536365", "StockCode": "85123A", "Description": "HEART", "Quantity": "6",
+    "InvoiceDate": "2010-12-01 08:26:00", "UnitPrice": "2.55", "Customer": "17850",
+    "Country": "France", "LineNo": "1", "EventTime": "2026-01-31T12:00:00.123Z",
+    "ClientIP": "192.0.2.1",
+}  # fmt: skip
+ANY = ""  # a call that does not name its resource
+
+# What AWS itself does in the role's name, as its documentation lists it: it cannot be seen here.
+MAPPING = [
+    "kinesis:DescribeStream",
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+]
+INTERFACE = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+
+def logs(name):
+    stream = f"arn:aws:logs:{SCOPE}:log-group:/aws/lambda/{name}:log-stream:x"
+    return {("logs:CreateLogStream", stream), ("logs:PutLogEvents", stream)}
+
+
+def mapping(stream):
+    aside = {
+        ("s3:PutObject", f"arn:aws:s3:::{BUCKET}/aws/lambda/x"),
+        ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}"),
+    }
+    return {(call, stream) for call in MAPPING} | aside
+
+
+def network():
+    scope = f"arn:aws:ec2:{SCOPE}"
+    seen = {("ec2:DescribeNetworkInterfaces", ANY), ("ec2:DescribeSubnets", ANY)}
+    place = {
+        ("ec2:CreateNetworkInterface", f"{scope}:security-group/x"),
+        ("ec2:CreateNetworkInterface", f"{scope}:subnet/x"),
+    }
+    return seen | place | {(call, f"{scope}:network-interface/x") for call in INTERFACE}
+
+
+def sessions():
+    channels = {
+        f"{verb}{kind}Channel" for verb in ("Create", "Open") for kind in ("Control", "Data")
+    }
+    return {(f"ssmmessages:{call}", ANY) for call in channels} | {
+        ("ssm:UpdateInstanceInformation", f"arn:aws:ec2:{SCOPE}:instance/i-1")
+    }
+
+
+def used(calls, names):
+    """The actions and resources of recorded calls; `names` says what the test calls otherwise."""
+    found = set()
+    for service, operation, parameters in calls:
+        text = json.dumps(parameters, default=str)
+        for own, name in names.items():
+            text = text.replace(own, name)
+        parameters = json.loads(text)
+        action = f"{ {'secretsmanager': 'secretsmanager'}.get(service, service) }:{operation}"
+        found |= {(action, resource) for resource in resources(service, parameters)}
+    return found
+
+
+def resources(service, parameters):
+    if service == "s3":
+        return [f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"]
+    if service == "dynamodb":
+        return [f"arn:aws:dynamodb:{SCOPE}:table/{name}" for name in parameters["RequestItems"]]
+    if service == "secretsmanager":
+        secret = parameters["SecretId"]
+        return [
+            secret
+            if secret.startswith("arn:")
+            else f"arn:aws:secretsmanager:{SCOPE}:secret:{secret}-AbCdEf"
+        ]
+    if service == "sns":
+        return [parameters["TopicArn"]]
+    if "StreamName" in parameters:
+        return [f"arn:aws:kinesis:{SCOPE}:stream/{parameters['StreamName']}"]
+    return [ANY]
+
+
+def matches(pattern, resource):
+    return resource == ANY or fnmatchcase(resource, pattern)
+
+
+def too_narrow(policy, calls):
+    """Calls that the policy does not allow."""
+    allowed = grants(policy)
+    return {
+        (action, resource)
+        for action, resource in calls
+        if not any(one == action and matches(pattern, resource) for one, pattern in allowed)
+    }
+
+
+def too_wide(policy, calls):
+    """Grants that no call needs."""
+    return {
+        (action, pattern)
+        for action, pattern in grants(policy)
+        if not any(one == action and matches(pattern, resource) for one, resource in calls)
+    }
+
+
+def compare(policy, calls):
+    assert too_narrow(policy, calls) == set()
+    assert too_wide(policy, calls) == set()
+
+
+def secret_names(ids):
+    return {secret_id: f"surgewatch/database/{name}" for name, secret_id in ids.items()}
+
+
+def test_order_writer(calls, policies, orders_table, bucket):
+    from order_writer import handler
+
+    handler.table.cache_clear()
+    calls.clear()
+    event = kinesis_event(json.dumps(ORDER).encode(), b"never an order")
+    assert handler.lambda_handler(event, CONTEXT) == {"batchItemFailures": []}
+    handler.table.cache_clear()
+    made = used(calls, {orders_table.name: "WebsiteOrders", os.environ["BUCKET"]: BUCKET})
+    compare(policies["functions/order_writer"], made | logs("order_writer") | mapping(ORDERS))
+
+
+def test_alarm_recorder(calls, policies, aws, history, bucket, monkeypatch):
+    from alarm_recorder import handler
+
+    topic = aws.client("sns").create_topic(Name=f"alarms-{uuid.uuid4().hex[:8]}")["TopicArn"]
+    monkeypatch.setenv("TOPIC", topic)
+    monkeypatch.setenv("DATABASE_SECRET", history.ids["alarm_recorder"])
+    handler.history.cache_clear()
+    secrets._cache.clear()
+    calls.clear()
+    event = kinesis_event(alarm(), b"never an alarm")
+    assert handler.lambda_handler(event, CONTEXT) == {"batchItemFailures": []}
+    handler.history.cache_clear()
+    names = {topic: f"arn:aws:sns:{SCOPE}:website-alarms", os.environ["BUCKET"]: BUCKET}
+    made = used(calls, names | secret_names(history.ids))
+    service = logs("alarm_recorder") | mapping(ALARMS) | network()
+    compare(policies["functions/alarm_recorder"], made | service)
+
+
+def test_alarm_reader(calls, policies, history, monkeypatch):
+    from alarm_reader import handler
+
+    monkeypatch.setenv("DATABASE_SECRET", history.ids["alarm_reader"])
+    handler.database.cache_clear()
+    secrets._cache.clear()
+    calls.clear()
+    assert handler.lambda_handler({"query": "list"}, CONTEXT) == {"rows": []}
+    handler.database.cache_clear()
+    made = used(calls, secret_names(history.ids))
+    compare(policies["functions/alarm_reader"], made | logs("alarm_reader") | network())
+
+
+def test_schema_migrator(calls, policies, database_secrets):
+    from schema_migrator.handler import lambda_handler
+
+    calls.clear()
+    assert lambda_handler({"check": True}, CONTEXT)["changed"]
+    administrator = f"arn:aws:secretsmanager:{SCOPE}:secret:rds!1-abc"
+    names = {os.environ["ADMIN_SECRET"]: administrator} | secret_names(database_secrets.ids)
+    made = used(calls, names)
+    compare(policies["functions/schema_migrator"], made | logs("schema_migrator") | network())
+
+
+class Recorder:
+    """An endpoint that accepts what an agent sends, and keeps which calls they were."""
+
+    def __enter__(self):
+        calls = self.calls = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answer = b"<PutMetricDataResponse/>"
+                if target := self.headers.get("X-Amz-Target"):
+                    request = json.loads(body)
+                    calls.append(("kinesis", target.split(".")[1], request))
+                    accepted = {"SequenceNumber": "1", "ShardId": SHARD}
+                    results = [accepted] * len(request["Records"])
+                    answer = json.dumps({"FailedRecordCount": 0, "Records": results}).encode()
+                else:
+                    query = {key: one for key, (one, *_) in parse_qs(body.decode()).items()}
+                    calls.append(("cloudwatch", query["Action"], query))
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def namespace(policy):
+    (found,) = [
+        one["Condition"]["StringEquals"]["cloudwatch:namespace"]
+        for one in policy["Statement"]
+        if one["Sid"] == "PutMetrics"
+    ]
+    return found
+
+
+def test_agent(policies, tmp_path):
+    policy = policies["instances/generators"]
+    log = tmp_path / "orders.log"
+    log.write_text("a line\n")
+    flow = {"filePattern": str(log), "kinesisStream": "website-orders",
+            "initialPosition": "START_OF_FILE"}  # fmt: skip
+    with Recorder() as recorder:
+        url = f"http://127.0.0.1:{recorder.server.server_address[1]}"
+        places = {"kinesis.endpoint": url, "cloudwatch.endpoint": url}
+        with AgentProcess(tmp_path, [flow], **places, **{"cloudwatch.emitMetrics": True}) as agent:
+            deadline = time.monotonic() + 30
+            while not recorder.calls:
+                assert time.monotonic() < deadline, agent.log.read_text()
+                time.sleep(0.02)
+            agent.stop()
+    compare(policy, used(recorder.calls, {}) | sessions())
+    put = [one for service, _, one in recorder.calls if service == "cloudwatch"]
+    assert {one["Namespace"] for one in put} == {namespace(policy)}
+
+
+def test_engine(calls, policies, region, monkeypatch, tmp_path):
+    from analytics_engine import stream
+    from analytics_engine.config import Config
+    from analytics_engine.inputs import Inputs
+    from analytics_engine.metrics import Metrics
+    from analytics_engine.run import Service
+
+    for name, value in region.environment.items():
+        monkeypatch.setenv(name, value)
+    policy = policies["instances/analytics"]
+    own = SimpleNamespace(
+        orders=f"orders-{uuid.uuid4().hex[:8]}", alarms=f"alarms-{uuid.uuid4().hex[:8]}"
+    )
+    kinesis = region.client("kinesis")
+    for name in (own.orders, own.alarms):
+        kinesis.create_stream(StreamName=name, ShardCount=1)
+        kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 0.1})
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    lines = [ORDER | {"LineNo": str(number), "EventTime": moment} for number in range(1, 6)]
+    kinesis.put_records(
+        StreamName=own.orders,
+        Records=[{"Data": json.dumps(one).encode(), "PartitionKey": "k"} for one in lines],
+    )
+    rules = tmp_path / "rules.yml"
+    rules.write_text("rules:\n  - {name: order_surge, threshold: 5, window_seconds: 1}\n")
+    config = Config(own.orders, own.alarms, rules, tmp_path / "state")
+    calls.clear()
+    client = stream.client()
+    source, sink = stream.Source(client, own.orders, 20), stream.Sink(client, own.alarms)
+    service = Service(config, source, sink, Inputs(config))
+    deadline = time.monotonic() + 30
+    while not any(operation == "PutRecords" for _, operation, _ in calls):
+        assert time.monotonic() < deadline, service.errors
+        service.step()
+    metrics = Metrics(namespace(policy))
+    metrics._put([{"MetricName": "Lag", "Value": 0.0}])
+    metrics.close()
+    names = {own.orders: "website-orders", own.alarms: "website-alarms"}
+    compare(policy, used(calls, names) | sessions())
+
+
+@pytest.mark.parametrize("name", ["functions/order_writer", "instances/generators"])
+def test_a_policy_that_is_not_right_is_found(policies, name):
+    policy = policies[name]
+    calls = {(action, pattern.replace("*", "x")) for action, pattern in grants(policy)}
+    compare(policy, calls)
+    assert too_narrow(policy, calls | {("kinesis:DeleteStream", ORDERS)})
+    assert too_wide(policy, calls - {next(iter(calls))})
