@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from analytics_engine.backtest import backtest
-from analytics_engine.engine import Counts
 from analytics_engine.line import COLUMNS
 from analytics_engine.rules import Rule
+from analytics_engine.snapshot import Counts
 
 from tests.analytics.brute import Brute, Put, Said, rfc3339
 from tests.analytics.flink import Flink

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from analytics_engine.backtest import backtest
-from analytics_engine.engine import Counts
 from analytics_engine.inputs import load
 from analytics_engine.line import COLUMNS
+from analytics_engine.snapshot import Counts
 
 from tests.analytics.brute import rfc3339
 from tests.analytics.flink import ROOT, Flink, package, packer

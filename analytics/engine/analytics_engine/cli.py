@@ -11,9 +11,9 @@ import yaml
 
 from analytics_engine import config, rule_tests, sql, status
 from analytics_engine.backtest import backtest
-from analytics_engine.engine import Counts
 from analytics_engine.inputs import InputError, Inputs, load
 from analytics_engine.report import table
+from analytics_engine.snapshot import Counts
 from analytics_engine.store import StoreError
 
 OK, WRONG = 0, 1

@@ -68,6 +68,12 @@ class Shard:
         """A request made then found nothing more."""
         self.read_ms = max(self.read_ms, request_ms - IDLE_MARGIN_MS)
 
+    def rewind(self) -> None:
+        """Begin again where a restart would."""
+        self.last, self.arrival_ms = self.sequence, self.saved_ms
+        self.read_ms = self.saved_ms - 1
+        self._batches.clear()
+
     def settle(self, decided: int) -> None:
         """Move the restart position behind what has been counted."""
         while self._batches and self._batches[0][2] <= decided:

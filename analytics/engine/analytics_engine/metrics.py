@@ -9,7 +9,7 @@ import botocore.client
 import botocore.config
 import botocore.session
 
-from analytics_engine.engine import Counts
+from analytics_engine.snapshot import Counts
 from analytics_engine.status import Status
 
 log = logging.getLogger("analytics-engine")

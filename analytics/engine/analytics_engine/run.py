@@ -80,6 +80,7 @@ class Service:
             rules, references = changed
             # Saved at once: after a restart the change must stand at the same tick.
             self._save(self.engine.change(rules, references))
+            self._source.forget()
             log.info("rules in force: %s", ", ".join(rule.name for rule in rules) or "none")
 
     def _open_all(self) -> None:

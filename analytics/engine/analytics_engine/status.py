@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from analytics_engine.engine import Counts, Engine
+from analytics_engine.engine import Engine
 from analytics_engine.line import TICK_MS, at
+from analytics_engine.snapshot import Counts
 
 STALE_SECONDS = 15
 BEHIND_SECONDS = 60

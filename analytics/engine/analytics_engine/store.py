@@ -8,8 +8,9 @@ import msgspec
 
 from analytics_engine.alarm import Alarm
 from analytics_engine.clock import KEPT
-from analytics_engine.engine import Engine, Snapshot
+from analytics_engine.engine import Engine
 from analytics_engine.history import History
+from analytics_engine.snapshot import Snapshot
 
 VERSION = 1
 

@@ -107,6 +107,10 @@ class Source:
         """Seconds (of the monotonic clock) at which the shard may be read again."""
         return self._due.get(shard, 0.0)
 
+    def forget(self) -> None:
+        """Read each shard from where the caller says next."""
+        self._iterators.clear()
+
     def read(self, shard: str, after: str | None) -> Answer:
         """The next batch; the first begins after a sequence number, or with the oldest record."""
         self._due[shard] = time.monotonic() + self.interval

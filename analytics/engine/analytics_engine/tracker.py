@@ -28,6 +28,8 @@ class State(msgspec.Struct):
     """Which groups have a place of their own and from when, where there was no room for all."""
     late: Span | None = None
     """Between which ticks late lines have come that are not yet reckoned with."""
+    fresh: bool = False
+    """Whether no tick has been decided by it."""
 
 
 class Tracker:
@@ -52,7 +54,7 @@ class Tracker:
         self._tops = Tops(rule, self.window, history)
         self._late = state.late
         self._plain = not self.below and rule.measure in ("lines", "invoices")
-        self._fresh = fresh
+        self._fresh = fresh or state.fresh
         self._stepped = decided
         self._agenda: list[tuple[int, str]] = []
         """When something is due of an open incident; `_due` says which entries still hold."""
@@ -82,6 +84,7 @@ class Tracker:
             if self.window.other_until > self.decided
             else None,
             self._late,
+            self._fresh,
         )
 
     def advance(self, buckets: Iterable[Bucket], until: int) -> list[Alarm]:

@@ -17,9 +17,9 @@ from collections import deque
 from pathlib import Path
 
 from analytics_engine.backtest import backtest
-from analytics_engine.engine import Counts
 from analytics_engine.inputs import load
 from analytics_engine.line import COLUMNS, milliseconds
+from analytics_engine.snapshot import Counts
 
 from tests.bench.analytics.engine_speed import RULES, line
 

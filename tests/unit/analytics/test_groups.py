@@ -4,7 +4,7 @@ from analytics_engine.engine import Engine
 from analytics_engine.rules import Rule, Where
 from analytics_engine.top import LIMIT, merge, shown
 
-from tests.unit.analytics.conftest import Driven, puts
+from tests.unit.analytics.conftest import START, Driven, puts, time_of
 
 
 def scopes(driven: Driven) -> list[tuple[str, str, float]]:
@@ -85,3 +85,15 @@ def test_tops_are_exact_until_the_limit_and_bounded_beyond() -> None:
     over = merge(exact, {"x": 3, "y": 1})
     assert len(over) <= LIMIT
     assert [value for value, _ in shown(over)][:2] == ["w", "x"]
+
+
+def test_a_rule_that_is_new_opens_at_the_next_tick_after_a_restart_too() -> None:
+    driven = Driven([Rule("other", 99)])
+    driven.put(puts(range(0, 3_000, 100), delay_ms=0))
+    driven.idle(4_000)
+    driven.engine.change([Rule("other", 99), Rule("new", 20)], {})
+    driven.store.save(driven.engine, [])
+    for engine in (driven.engine, Engine(driven.store.history, driven.store.load())):
+        engine.idle("0", START + 5_000)
+        (alarm,) = engine.advance()
+        assert (alarm.rule, alarm.event_time) == ("new", time_of(3_300))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from analytics_engine.config import Config
-from analytics_engine.engine import Counts
 from analytics_engine.inputs import InputError, Inputs
 from analytics_engine.metrics import data
+from analytics_engine.snapshot import Counts
 from analytics_engine.status import Status
 
 RULE = "rules:\n- {name: a, threshold: m.least, group_by: m.market}\n"

@@ -42,6 +42,8 @@ class Streams:
                 "Country": "France",
                 "StockCode": "85123A",
                 "ClientIP": "192.0.2.1",
+                "Quantity": "1",
+                "UnitPrice": "2.50",
             }
             for number in range(1, count + 1)
         ]
@@ -105,3 +107,20 @@ def test_status_is_written(service, streams, tmp_path) -> None:
     assert found.lines_counted == 3
     assert status.problems(found) == []
     assert (tmp_path / "state" / status.FILE).stat().st_mode & 0o777 == 0o644
+
+
+def test_lines_that_wait_for_their_tick_count_by_rules_that_are_new(
+    service, streams, tmp_path
+) -> None:
+    """They were decoded without the columns that the new rule measures, and are read again."""
+    until(service, lambda: service.engine.rules)
+    streams.put("536365", 30)
+    until(service, lambda: service.engine.counts.records_read == 30)
+    assert service.engine.counts.lines_counted == 0
+    revenue = "  - {name: revenue, measure: revenue, threshold: 60, window_seconds: 1}\n"
+    (tmp_path / "rules.yml").write_text(RULES + revenue)
+    service._inputs.look_again()
+    until(service, lambda: len(streams.alarms_put()) == 3)
+    said = {(alarm["rule"], alarm["kind"], alarm["value"]) for alarm in streams.alarms_put()}
+    assert ("order_surge", "OPEN", 30) in said
+    assert ("revenue", "OPEN", 75.0) in said

@@ -1,0 +1,35 @@
+"""What the engine has seen, and what it must remember."""
+
+import msgspec
+
+from analytics_engine.rules import Rule
+from analytics_engine.tracker import State
+
+
+class Counts(msgspec.Struct):
+    """What has been seen since the first record."""
+
+    records_read: int = 0
+    unreadable: int = 0
+    lines_counted: int = 0
+    repeated: int = 0
+    late: int = 0
+    too_late: int = 0
+    ahead: int = 0
+    unexpected: int = 0
+    """Lines of an arrival up to which their shard had been taken as read."""
+    in_other: int = 0
+    """Lines of groups that were one too many, over all rules."""
+    alarms: int = 0
+
+
+class Snapshot(msgspec.Struct):
+    """All that the engine must remember, but for the history."""
+
+    decided: int = 0
+    shards: dict[str, tuple[str | None, int]] = {}
+    """Position (the last record that has been counted) and arrival there."""
+    rules: list[Rule] = []
+    references: dict[str, str] = {}
+    states: dict[str, State] = {}
+    counts: Counts = msgspec.field(default_factory=Counts)
