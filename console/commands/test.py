@@ -15,6 +15,8 @@ from console.stack import ROOT, use_project
 from console.terminal import clock, err, out
 
 PLAYBOOKS = ROOT / "playbooks"
+MOLECULE = ("molecule", "test", "--scenario-name")
+FULL_SCENARIOS = ("fleet",)
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 CLOSING = re.compile(
     r"=+ .*\d+ (passed|failed|errors?|skipped).* in [\d.]+s.* =+|=+ no tests ran .*=+"
@@ -54,6 +56,10 @@ def steps(full: bool) -> list[Step]:
             ["pytest", "tests/agent", "tests/analytics", *forms],
         ),
         Step("molecule test", ["molecule", "test"], takes_minutes=True),
+        *(
+            Step(f"molecule test, {name}", [*MOLECULE, name], takes_minutes=True)
+            for name in (FULL_SCENARIOS if full else ())
+        ),
     ]
 
 

@@ -49,8 +49,8 @@ def slice_plan(answers: Mapping[str, Answer], staying: Sequence[str], complete: 
 
     `unowned` are the slices to take that nobody has, and where they were released last, if ever.
     """
-    places = {host: replay.unpack(answer["positions"]) for host, answer in answers.items()}
-    kept = {host: replay.unpack(answer["released"]) for host, answer in answers.items()}
+    places = {host: _unpack(answer["positions"]) for host, answer in answers.items()}
+    kept = {host: _unpack(answer["released"]) for host, answer in answers.items()}
     owned = {host: slices.parse(answer["slices"]) for host, answer in answers.items()}
     # A host that was away for so long that others were given its slices gives way to them.
     stale = {
@@ -94,14 +94,19 @@ def slice_orders(text: str, released: Sequence[Mapping[str, Any]]) -> dict:
         raise AnsibleFilterError("the hosts replay different data sets")
     positions: dict[int, Position] = {}
     for answer in released:
-        for number, position in replay.unpack(answer["positions"]).items():
+        for number, position in _unpack(answer["positions"]).items():
             if number in wanted:
-                positions[number] = max(tuple(position), positions.get(number, (1, 0)))
+                positions[number] = max(position, positions.get(number, (1, 0)))
     return {
         "dataset": next((answer["dataset"] for answer in released if answer["dataset"]), ""),
         "elapsed": max((answer["elapsed"] for answer in released), default=0.0),
         "positions": replay.pack(positions),
     }
+
+
+def _unpack(stored: Mapping[str, Sequence[int]]) -> dict[int, Position]:
+    """Positions out of JSON, where they are lists."""
+    return replay.unpack({text: (int(turn), int(row)) for text, (turn, row) in stored.items()})
 
 
 def slice_union(texts: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,13 +52,10 @@ class Fleet:
 
     def answers(self, hosts=None):
         return {
-            name: {
-                "slices": answer.slices,
-                "positions": answer.positions,
-                "released": answer.released,
-            }
+            name: msgspec.json.decode(
+                msgspec.json.encode(ownership.describe(self.hosts[name], "data", 0.0))
+            )
             for name in hosts or self.hosts
-            for answer in [ownership.describe(self.hosts[name], "data", 0.0)]
         }
 
     def write(self):
@@ -182,3 +180,13 @@ def test_a_release_is_named_after_its_content(tmp_path):
     assert fleet.release_name(folders) == first
     (tmp_path / "two" / "code.py").write_text("changed")
     assert fleet.release_name(folders) != first
+
+
+def test_a_slice_that_was_released_and_not_taken_goes_on_no_earlier_than_there():
+    hosts = Fleet()
+    hosts.play(["a"], 10_000)
+    hosts.write()
+    hosts.change("a", Change(release="7"))
+    plan = fleet.slice_plan(hosts.answers(), ["a"], complete=True)
+    assert plan["unowned"] == {"7": (1, 2)}
+    assert plan["take"] == {"a": "7"}
