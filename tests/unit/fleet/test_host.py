@@ -102,3 +102,11 @@ configuring them the first time.  The configuration should be retried:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert subprocess.run(["dpkg", "--audit"], capture_output=True).stdout.decode() == audit
     assert run()["unpacked"] == ["logrotate"]
+
+
+def test_what_is_current_stays_whether_it_was_recorded_or_not(home):
+    install(home, "log_generator", "1")
+    releases = Releases(home)
+    releases.record("one")
+    install(home, "log_generator", "2")
+    assert releases.remove_old(1) == []
