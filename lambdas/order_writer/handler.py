@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common.clients import client
 from common.rejected import RejectedError, reject
-from order_writer.order import Item, item_of
+from order_writer.order import Item, expiring, item_of
 from order_writer.table import Key, Table, key_of
 
 FUNCTION = "order_writer"
@@ -64,7 +64,8 @@ def table() -> Table:
 def read_order(record: KinesisStreamRecord) -> Item | None:
     """The item of a record; None if it can never be one and was put aside."""
     try:
-        return item_of(record.kinesis.data_as_bytes())
+        item = item_of(record.kinesis.data_as_bytes())
+        return expiring(item, int(os.environ.get("EXPIRE_DAYS", 0)))
     except RejectedError as error:
         reject(FUNCTION, record, error)
         return None

@@ -46,6 +46,14 @@ def item_of(data: bytes) -> Item:
     return item | {name: {"S": text} for name, text in texts.items() if text}
 
 
+def expiring(item: Item, days: int) -> Item:
+    """The item with the time, in epoch seconds, at which DynamoDB may delete it; 0 days: never."""
+    if not days:
+        return item
+    written = datetime.fromisoformat(item["EventTime"]["S"])
+    return item | {"ExpiresAt": {"N": str(int(written.timestamp()) + days * 86400)}}
+
+
 def _parse(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise RejectedError(f"longer than {MAX_RECORD_BYTES} bytes")

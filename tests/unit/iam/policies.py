@@ -7,7 +7,11 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "123456789012"
-FOLDERS = {"functions": ("resources", "functions"), "instances": ("instances",)}
+FOLDERS = {
+    "functions": ("resources", "functions"),
+    "instances": ("instances",),
+    "flink_access": ("flink_access",),
+}
 
 
 def render() -> dict[str, dict[str, Any]]:
@@ -28,9 +32,8 @@ def render() -> dict[str, dict[str, Any]]:
     for role, more in FOLDERS.items():
         variables: dict[str, Any] = {}
         for name in more:
-            for part in ("defaults", "vars"):
-                path = str(ROOT / f"roles/{name}/{part}/main.yml")
-                variables |= loader.load_from_file(path, trusted_as_template=True)
+            for path in sorted((ROOT / "roles" / name).glob("[dv]*/main.yml")):  # defaults, vars
+                variables |= loader.load_from_file(str(path), trusted_as_template=True)
         variables |= manager.get_vars(host=inventory.get_host("localhost"))
         variables |= {
             "surgewatch_account": ACCOUNT,

@@ -31,6 +31,13 @@ def test_orders_are_stored_and_a_repeat_changes_nothing(orders, bucket):
     assert bucket() == {}
 
 
+def test_an_order_expires_after_the_days_that_are_wanted(orders, monkeypatch):
+    monkeypatch.setenv("EXPIRE_DAYS", "2")
+    assert handle(line()) == []
+    (stored,) = orders.items().values()
+    assert stored["ExpiresAt"] == {"N": "1770033600"}  # 2026-02-02T12:00:00Z
+
+
 def test_a_line_that_comes_twice_in_a_batch_is_one_item(orders):
     assert handle(line(), line(), line(LineNo="2")) == []
     assert list(orders.items()) == ["536365-85123A-1", "536365-85123A-2"]

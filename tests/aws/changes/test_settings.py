@@ -1,0 +1,75 @@
+"""On a stack that is there: a setting changes its own resource, and nothing else.
+
+All at once by default; with SURGEWATCH_FULL each alone, and back.
+"""
+
+import json
+import os
+
+import pytest
+
+from console import playbook
+
+HOSTS, REGION, RESOURCES = (f"playbooks/{name}.yml" for name in ("hosts", "region", "resources"))
+
+# The playbook, the setting, and the tasks that it must change.
+SETTINGS = [
+    (HOSTS, {"instances_types": {"generators": "t4g.medium", "analytics": "t4g.small"}},
+     {"instances : Make a launch template for each kind of host"}),
+    (HOSTS, {"instances_agent_namespace": "Other"},
+     {"instances : Give it the rights that its hosts use"}),
+    (HOSTS, {"generator_hosts": 3}, {"instances : Start those that do not"}),
+    (REGION, {"database_max_capacity": 4}, {"database : Make the cluster"}),
+    (REGION, {"database_instances": 2}, {"database : Make its instances"}),
+    (REGION, {"database_log_days": 14}, {"database : Make the group of its error log"}),
+    (RESOURCES, {"resources_orders_shards": 3}, {"resources : Make the streams"}),
+    (RESOURCES, {"resources_table_kept": False},
+     {"resources : Protect it, and let its items expire"}),
+    (RESOURCES, {"functions_memory_mb": 512}, {"functions : Make the functions"}),
+    (RESOURCES, {"functions_log_days": 14}, {"functions : Make a log group for each function"}),
+    (RESOURCES, {"functions_orders_batch_size": 100},
+     {"functions : Feed the functions from the streams"}),
+    (RESOURCES, {"surgewatch_emails": ["someone@example.com"]},
+     {"resources : Make the topic and its subscriptions",
+      "monitoring : Make the topic of operations and its subscriptions"}),
+    (RESOURCES, {"monitoring_quiet_minutes": 10}, {"monitoring : Keep the alarms"}),
+    (RESOURCES, {"monitoring_orders_table": "Other"}, {"monitoring : Make the dashboard"}),
+]  # fmt: skip
+IRREVERSIBLE = ("generator_hosts", "database_instances", "surgewatch_emails")
+
+
+def changed(name, *settings):
+    """Run a playbook with settings; answer with the tasks that changed anything."""
+    arguments = [part for one in settings for part in ("-e", json.dumps(one))]
+    task, found = None, set()
+    for event in playbook.run(name, [*arguments, "--diff"]):
+        if isinstance(event, playbook.Task):
+            task = event.name
+        elif isinstance(event, playbook.Result):
+            assert event.outcome not in ("failed", "unreachable"), (task, event.details)
+            if event.outcome == "changed":
+                found.add(task)
+        elif isinstance(event, playbook.End):
+            assert event.code == 0
+    return found
+
+
+def expected(settings):
+    return set().union(*(tasks for _, _, tasks in settings))
+
+
+@pytest.mark.parametrize("name", [HOSTS, REGION, RESOURCES])
+def test_the_settings_of_a_playbook_change_what_is_theirs(name):
+    settings = [one for one in SETTINGS if one[0] == name]
+    assert changed(name, *(setting for _, setting, _ in settings)) == expected(settings)
+    back = [one for one in settings if not set(one[1]) & set(IRREVERSIBLE)]
+    assert changed(name) == expected(back)
+
+
+@pytest.mark.skipif("SURGEWATCH_FULL" not in os.environ, reason="the long form")
+@pytest.mark.parametrize(("name", "setting", "tasks"), SETTINGS)
+def test_one_setting_changes_alone(name, setting, tasks):
+    first = changed(name, setting)
+    # What cannot be taken back is there already, from the test before.
+    assert first == (set() if set(setting) & set(IRREVERSIBLE) else tasks)
+    assert changed(name) == first
