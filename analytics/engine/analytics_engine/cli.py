@@ -3,6 +3,7 @@
 import argparse
 import gc
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def main(arguments: list[str] | None = None) -> None:
     gc.set_threshold(100_000, 50, 100)
     try:
         sys.exit(options.do(options))
+    except BrokenPipeError:
+        # Whoever read has seen enough; the interpreter must not try to flush at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(WRONG)
     except (config.ConfigError, InputError, StoreError, sql.NotForFlink, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(WRONG)

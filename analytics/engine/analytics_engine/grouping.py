@@ -1,9 +1,9 @@
 """The groups of a rule and their thresholds, from its own words and the reference data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from analytics_engine.reference import UNKNOWN, References
-from analytics_engine.rules import Rule, RuleError
+from analytics_engine.reference import UNKNOWN, BadReference, References
+from analytics_engine.rules import Rule
 
 
 def translation(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
@@ -23,14 +23,16 @@ def thresholds(rule: Rule, references: References) -> dict[str, float]:
     return references[name].thresholds(column, group or None)
 
 
-def check(rules: Iterable[Rule], references: References) -> None:
-    """RuleError or BadReference where a rule asks for reference data that is not there."""
-    errors = []
-    for rule in rules:
-        missing = rule.references - references.keys()
-        errors += [f"{rule.name}: no reference data {name!r}" for name in sorted(missing)]
-        if not missing:
-            translation(rule, references)
-            thresholds(rule, references)
-    if errors:
-        raise RuleError(errors)
+def problems(rule: Rule, references: References) -> Iterator[tuple[str, str]]:
+    """What a rule asks of the reference data and does not find: the rule's key, and what."""
+    for key, use in (("group_by", translation), ("threshold", thresholds)):
+        named = getattr(rule, key)
+        if isinstance(named, str) and "." in named:
+            name = named.partition(".")[0]
+            if name not in references:
+                yield key, f"no reference data {name!r}"
+                continue
+            try:
+                use(rule, references)
+            except BadReference as error:
+                yield key, str(error)

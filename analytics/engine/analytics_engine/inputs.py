@@ -9,7 +9,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics_engine.config import Config
-from analytics_engine.grouping import check
+from analytics_engine.grouping import problems
 from analytics_engine.reference import BadReference, Reference, References
 from analytics_engine.rules import Rule, RuleError, parse
 
@@ -34,10 +34,8 @@ def load(rules: Path, folder: Path | None = None) -> tuple[list[Rule], Reference
 
 
 def _parsed(text: str, name: str, tables: dict[str, str]) -> tuple[list[Rule], References]:
-    rules = parse(text, name)
     references = {table: Reference(content, table) for table, content in tables.items()}
-    check(rules, references)
-    return rules, references
+    return parse(text, name, lambda rule: problems(rule, references)), references
 
 
 class Inputs:

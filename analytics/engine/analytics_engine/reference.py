@@ -35,7 +35,8 @@ class Reference:
 
     def thresholds(self, column: str, group: str | None = None) -> dict[str, float]:
         """Group (or key) to threshold; a group's rows must agree."""
-        self._check(column)
+        for name in filter(None, (column, group)):
+            self._check(name)
         found: dict[str, float] = {}
         for key, row in self._rows.items():
             scope = key if group is None else row[group]

@@ -1,6 +1,6 @@
 """Rules as data: YAML to `Rule`s, with every error named by line and key."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -93,7 +93,13 @@ def always(rules: list[Rule]) -> set[str]:
     return {*IDENTITY, *TOP_COLUMNS}.union(*(rule.columns for rule in rules))
 
 
-def parse(text: str, name: str = "rules.yml") -> list[Rule]:
+Problems = Callable[[Rule], Iterator[tuple[str, str]]]
+"""Finds what is wrong with a rule that is valid in itself: its key, and what."""
+
+
+def parse(
+    text: str, name: str = "rules.yml", problems: Problems = lambda _: iter(())
+) -> list[Rule]:
     """Read a rules file; RuleError names all that is wrong with it."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -110,7 +116,7 @@ def parse(text: str, name: str = "rules.yml") -> list[Rule]:
     ]
     rules: list[Rule] = []
     for entry in entries.value:
-        rule, wrong = _rule(entry)
+        rule, wrong = _rule(entry, problems)
         errors += [f"{name}:{line}: {message}" for line, message in wrong]
         if rule is not None and rule.name in {other.name for other in rules}:
             line = entry.start_mark.line + 1
@@ -125,7 +131,7 @@ def parse(text: str, name: str = "rules.yml") -> list[Rule]:
 Wrong = list[tuple[int, str]]
 
 
-def _rule(entry: yaml.Node) -> tuple[Rule | None, Wrong]:
+def _rule(entry: yaml.Node, problems: Problems) -> tuple[Rule | None, Wrong]:
     here = entry.start_mark.line + 1
     if not isinstance(entry, yaml.MappingNode):
         return None, [(here, "expected a rule: keys and values")]
@@ -150,11 +156,15 @@ def _rule(entry: yaml.Node) -> tuple[Rule | None, Wrong]:
             msgspec.convert(values[key], field.type)
         except msgspec.ValidationError as error:
             wrong.append((lines[key], f"{key}: {error}"))
-    if wrong:
+    # A key that is unknown or stands there twice leaves a rule to look at, what is invalid none.
+    known = {key: value for key, value in values.items() if key in fields}
+    try:
+        rule = msgspec.convert(known, Rule)
+    except msgspec.ValidationError:
         return None, wrong
-    rule = msgspec.convert(values, Rule)
-    wrong += [(lines.get(key, here), f"{key}: {message}") for key, message in _senseless(rule)]
-    return (None if wrong else rule), wrong
+    found = [*_senseless(rule), *problems(rule)]
+    wrong += [(lines.get(key, here), f"{key}: {message}") for key, message in found]
+    return (None if wrong else rule), sorted(wrong)
 
 
 def _senseless(rule: Rule) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from analytics_engine import rule_tests
-from analytics_engine.grouping import check
+from analytics_engine.grouping import problems
 from analytics_engine.inputs import load
-from analytics_engine.reference import BadReference, Reference
+from analytics_engine.reference import Reference
 from analytics_engine.rules import Rule, RuleError, parse
 
 ROOT = Path(__file__).parents[3] / "analytics"
@@ -40,18 +40,29 @@ def test_errors_name_line_and_key(text: str, message: str) -> None:
 
 def test_all_errors_are_named_at_once() -> None:
     with pytest.raises(RuleError) as raised:
-        parse("rules:\n- name: 1\n  colour: red\n- threshold: x", "r")
-    assert len(raised.value.errors) == 4
+        parse(
+            "rules:\n- name: 1\n  colour: red\n- threshold: x\n- {name: b, threshold: x, y: 1}", "r"
+        )
+    assert len(raised.value.errors) == 6
 
 
-def test_missing_reference_data_is_named() -> None:
-    rules = parse("rules:\n- {name: a, group_by: m.x, threshold: m.t}")
-    with pytest.raises(RuleError, match="no reference data 'm'"):
-        check(rules, {})
-    with pytest.raises(BadReference, match="no column 'x'"):
-        check(rules, {"m": Reference("Country,t\nunknown,1\n", "m")})
-    with pytest.raises(BadReference, match="no row 'unknown'"):
-        check(rules, {"m": Reference("Country,x,t\nFrance,f,1\n", "m")})
+@pytest.mark.parametrize(
+    ("table", "messages"),
+    [
+        (None, ["r:3: group_by: no reference data 'm'", "r:4: threshold: no reference data 'm'"]),
+        (
+            "Country,t\nunknown,1\n",
+            ["r:3: group_by: m: no column 'x'", "r:4: threshold: m: no column 'x'"],
+        ),
+        ("Country,x,t\nFrance,f,1\n", ["r:4: threshold: m: no row 'unknown' with a t"]),
+    ],
+)
+def test_what_reference_data_lacks_is_named_by_line_and_key(table, messages) -> None:
+    text = "rules:\n- name: a\n  group_by: m.x\n  threshold: m.t"
+    references = {} if table is None else {"m": Reference(table, "m")}
+    with pytest.raises(RuleError) as raised:
+        parse(text, "r", lambda rule: problems(rule, references))
+    assert raised.value.errors == messages
 
 
 def test_the_shipped_rules_are_valid_and_say_what_their_tests_expect() -> None:
