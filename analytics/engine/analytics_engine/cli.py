@@ -18,6 +18,8 @@ from analytics_engine.snapshot import Counts
 from analytics_engine.store import StoreError
 
 OK, WRONG = 0, 1
+WIDE = 200
+"""Columns of a table that no terminal shows."""
 RULES = next(
     (path for path in (Path(__file__).parents[2] / "rules.yml",) if path.exists()),
     Path("/etc/surgewatch/analytics/rules.yml"),
@@ -107,7 +109,8 @@ def _backtest(options: argparse.Namespace) -> int:
         else:
             made = table(alarms)
     if options.form == "table":
-        Console().print(made)
+        printer = Console()
+        printer.print(made, width=None if printer.is_terminal else WIDE)
     console.print(
         f"{counts.lines_counted} lines counted, {counts.repeated} repeated, {counts.late} late, "
         f"{counts.unreadable} unreadable, {counts.alarms} alarms"

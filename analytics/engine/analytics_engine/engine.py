@@ -128,11 +128,13 @@ class Engine:
         """
         newest = max(self.intake.ticks(), default=self.decided)
         alarms = self.advance(newest)
+        closing: list[Alarm] = []
         for tracker in self._trackers.values():
             if tracker.rule.comparison != "below":
-                alarms += tracker.advance([], newest + tracker.rule.window + tracker.rule.quiet)
-        alarms.sort(key=lambda alarm: alarm.event_time)
-        return alarms
+                closing += tracker.advance([], newest + tracker.rule.window + tracker.rule.quiet)
+        closing.sort(key=lambda alarm: alarm.event_time)
+        self.counts.alarms += len(closing)
+        return alarms + closing
 
     def snapshot(self) -> Snapshot:
         """What to save, together with the history."""

@@ -65,7 +65,6 @@ class Intake:
         try:
             return self._decode(record.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            self.counts.unreadable += 1
             return None
 
     def take(self, shard: Shard, arrivals: Sequence[float], lines: Sequence[Any]) -> int:
@@ -86,6 +85,7 @@ class Intake:
                     low = decided + 1
                 ahead = latest * _TICKS + _AHEAD
             if line is None:
+                counts.unreadable += 1
                 continue
             tick = ticks.get(line.EventTime[:21])
             if tick is None or len(line.EventTime) != 24:
