@@ -1,8 +1,8 @@
 """The surge rule over the same recorded lines: embedded engine, Flink's job, DuckDB, a deque.
 
 Run it in the project's environment: `python -m tests.bench.analytics.against_others [LINES]`.
-Flink is run where tests have installed it (pytest --full tests/analytics), DuckDB where it is
-installed; both are only compared here and no dependencies of the project.
+It fetches Flink and DuckDB where they are not there; no dependencies of the project. The CPU
+seconds of Flink are those of its Python alone: its Java is not counted.
 """
 
 import gc
@@ -21,10 +21,11 @@ from analytics_engine.inputs import load
 from analytics_engine.line import COLUMNS, milliseconds
 from analytics_engine.snapshot import Counts
 
+from tests.analytics.flink import install
 from tests.bench.analytics.engine_speed import RULES, line
 
 ROOT = Path(__file__).parents[3]
-FLINK = ROOT / ".cache" / "flink-2.2.1" / "bin" / "python"
+DUCKDB = "duckdb==1.4.1"
 RATE = 1_000
 QUERY = """
 SELECT count(*) FROM (
@@ -58,17 +59,11 @@ def main() -> None:
             "embedded, shipped rules",
             timed(lambda: list(backtest([log], rules, references, Counts()))),
         )
-        try:
-            import duckdb
-        except ImportError:
-            print("DuckDB is not installed")
-        else:
-            query = QUERY.format(path=folder / "orders/1.json")
-            row("DuckDB's window query", timed(lambda: duckdb.sql(query).fetchall()))
-        if FLINK.exists():
-            row("Flink's job, order_surge, start included", timed(lambda: flink(folder)))
-        else:
-            print("Flink is not installed")
+        row("DuckDB's window query, start included", timed(lambda: duckdb(folder)))
+        flink_python = install()
+        row("Flink's job, order_surge, start included", timed(lambda: flink(folder, flink_python)))
+        (folder / "orders/1.json").write_text("")
+        row("Flink's job over nothing", timed(lambda: flink(folder, flink_python)))
 
 
 def timed(do) -> tuple[float, float]:
@@ -93,7 +88,13 @@ def count(log: Path) -> int:
     return hot
 
 
-def flink(folder: Path) -> None:
+def duckdb(folder: Path) -> None:
+    code = f"import duckdb; duckdb.sql({QUERY.format(path=folder / 'orders/1.json')!r}).fetchall()"
+    command = ["uv", "run", "-q", "--no-project", "--with", DUCKDB, "python", "-c", code]
+    subprocess.run([sys.executable, "-m", *command], check=True)
+
+
+def flink(folder: Path, python: Path) -> None:
     from analytics_engine.sql import script
 
     sys.path.insert(0, str(ROOT / "analytics" / "flink"))
@@ -109,7 +110,7 @@ def flink(folder: Path) -> None:
     }
     groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": found}]
     (folder / "properties.json").write_text(json.dumps(groups))
-    subprocess.run([FLINK, folder / "app/main.py", folder / "properties.json"], check=True)
+    subprocess.run([python, folder / "app/main.py", folder / "properties.json"], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast the embedded engine is, and what it needs: prints a table; CPU seconds, one core.
 
-Run it in the project's environment: `python -m tests.bench.analytics.engine_speed [LINES]`.
+Run it in the project's environment: `python -m tests.bench.analytics.engine_speed [SCALE]`.
 """
 
 import base64
@@ -130,30 +130,40 @@ def resident(lines: int) -> int:
 
 
 def main() -> None:
-    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    """Enough event time at each rate that all windows have filled and emptied."""
+    scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     gc.set_threshold(100_000, 50, 100)
     rules, references = load(RULES)
     surge = next(rule for rule in rules if rule.name == "order_surge")
-    usual = list(Load(1_000, lines).answers())
+    counts = {100: 100_000, 1_000: 1_000_000, 10_000: 1_000_000}
 
-    def row(what: str, used: float) -> None:
-        print(f"{what:44} {lines / used:12,.0f} lines/s {used / lines * 1e6:7.2f} us", flush=True)
+    def row(what: str, answers: list[bytes], rules: list[Rule], given: References) -> float:
+        lines = sum(answer.count(b"SequenceNumber") for answer in answers)
+        used = engine(answers, rules, given)[0] / lines if rules else floor(answers) / lines
+        print(f"{what:44} {1 / used:12,.0f} lines/s {used * 1e6:7.2f} us", flush=True)
+        return used
 
-    row("deque of times alone (the floor)", floor(usual))
-    row("shipped rules, 1,000/s", engine(usual, rules, references)[0])
-    row("order_surge alone, 1,000/s", engine(usual, [surge], {})[0])
-    for seconds in (15, 900):
-        rule = msgspec.structs.replace(surge, window_seconds=seconds, threshold=seconds * 2000)
-        row(f"one rule, window {seconds} s", engine(usual, [rule], {})[0])
-    many = [
-        msgspec.structs.replace(surge, name=f"r{n}", threshold=10**6 + n, window_seconds=15 + n)
-        for n in range(20)
-    ]
-    row("20 rules", engine(usual, many, {})[0])
-    for rate in (100, 10_000):
-        answers = list(Load(rate, lines).answers())
-        row(f"shipped rules, {rate:,}/s", engine(answers, rules, references)[0])
-    print(f"{'resident at 1,000/s, 10,000 addresses':44} {memory(lines) / 1e6:12,.0f} MB")
+    shipped = {}
+    for rate, lines in counts.items():
+        answers = list(Load(rate, int(lines * scale)).answers())
+        if rate == 1_000:
+            row("deque of times alone (the floor)", answers, [], {})
+            for seconds in (15, 900):
+                rule = msgspec.structs.replace(
+                    surge, window_seconds=seconds, threshold=seconds * 2000
+                )
+                row(f"one rule, window {seconds} s, 1,000/s", answers, [rule], {})
+            many = [
+                msgspec.structs.replace(surge, name=f"r{n}", window_seconds=15 + n)
+                for n in range(20)
+            ]
+            row("20 rules, each in an incident, 1,000/s", answers, many, {})
+        row(f"order_surge alone, {rate:,}/s", answers, [surge], {})
+        shipped[rate] = row(f"shipped rules, {rate:,}/s", answers, rules, references)
+        del answers
+    print(f"a line at 100/s costs {shipped[100] / shipped[10_000]:.2f} of one at 10,000/s")
+    resident = memory(int(200_000 * scale)) / 1e6
+    print(f"{'resident at 1,000/s, 10,000 addresses':44} {resident:12,.0f} MB")
 
 
 if __name__ == "__main__":
