@@ -1,5 +1,6 @@
 """The connection of containers.podman, with pipelining: one podman call a task instead of six."""
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.containers.podman.plugins.connection import podman
 
 DOCUMENTATION = """
@@ -63,4 +64,8 @@ class Connection(podman.Connection):
         if in_data is not None:
             command, *options = [cmd] if isinstance(cmd, str) else cmd
             cmd = [command, "--interactive", *options]
-        return super()._podman(cmd, cmd_args, in_data, use_container_id)
+        code, out, err = super()._podman(cmd, cmd_args, in_data, use_container_id)
+        # Podman's own failures: the container does not run, or there is none of that name.
+        if code in (125, 255) and err.startswith(b"Error: "):
+            raise AnsibleConnectionFailure(err.decode(errors="replace").strip())
+        return code, out, err

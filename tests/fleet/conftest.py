@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,11 +53,14 @@ class Fleet(Pipeline):
     def look(self) -> None:
         self.__init__()
 
-    def run(self, *playbooks: str, **variables: Any) -> Play:
+    def run(self, *playbooks: str, inventories: Sequence[Path] = (), **variables: Any) -> Play:
         """Run playbooks, to their end or to their failure."""
         results, task = [], ""
         first, *more = playbooks
         extra = ["--extra-vars", json.dumps(variables)]
+        if inventories:
+            more += [f"--inventory={os.environ['ANSIBLE_INVENTORY']}"]
+            more += [f"--inventory={path}" for path in inventories]
         for event in playbook.run(first, [*more, *extra]):
             match event:
                 case playbook.Task(name):
