@@ -32,9 +32,11 @@ class Metrics:
         self._thread = ThreadPoolExecutor(1, "metrics")
 
     def offer(self, status: Status) -> None:
-        """Put this, if it is time."""
+        """Put this, if it is time; an engine that has never decided a tick has nothing to say."""
         now = time.monotonic()
-        if now < self._due or (self._putting is not None and not self._putting.done()):
+        if status.lag_seconds is None or now < self._due:
+            return
+        if self._putting is not None and not self._putting.done():
             return
         self._due = now + EVERY_SECONDS
         self._putting = self._thread.submit(self._put, data(status, self._told))

@@ -9,7 +9,7 @@ from analytics_engine import status
 from analytics_engine.config import Config
 from analytics_engine.inputs import Inputs
 from analytics_engine.run import Service
-from analytics_engine.stream import Sink, Source, _parse_records
+from analytics_engine.stream import Sink, Source, _parse_records, client
 
 RULES = """
 rules:
@@ -124,3 +124,25 @@ def test_lines_that_wait_for_their_tick_count_by_rules_that_are_new(
     said = {(alarm["rule"], alarm["kind"], alarm["value"]) for alarm in streams.alarms_put()}
     assert ("order_surge", "OPEN", 30) in said
     assert ("revenue", "OPEN", 75.0) in said
+
+
+def test_metrics_are_put_so_that_one_that_is_missing_can_be_noticed(
+    region, streams, tmp_path, monkeypatch
+) -> None:
+    for name, value in region.environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "rules.yml").write_text(RULES)
+    config = Config(
+        streams.orders,
+        streams.alarms,
+        tmp_path / "rules.yml",
+        tmp_path / "state",
+        metrics_namespace=streams.orders,
+    )
+    source, sink = Source(client(), streams.orders, 20), Sink(client(), streams.alarms)
+    service = Service(config, source, sink, Inputs(config))
+    until(service, lambda: service.engine.decided > 0)
+    service.run(lambda: True)  # it saves at its end, and waits for what it puts
+    metrics = region.client("cloudwatch").list_metrics(Namespace=streams.orders)["Metrics"]
+    names = {metric["MetricName"] for metric in metrics}
+    assert {"Lag", "RecordsRead", "Late", "Repeated", "Ahead"} <= names
