@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from moto import mock_aws
 
 
 @pytest.fixture
@@ -13,7 +14,20 @@ def run(region, monkeypatch, capsys):
     """Run a module with arguments; answer with its result."""
     for name, value in region.environment.items():
         monkeypatch.setenv(name, value)
+    return _runner(capsys)
 
+
+@pytest.fixture
+def run_on_moto(monkeypatch, capsys):
+    """The same on moto, for what the local region lacks; botocore checks what is sent."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        yield _runner(capsys)
+
+
+def _runner(capsys):
     def run_module(module: ModuleType, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
         arguments |= {"_ansible_check_mode": check, "_ansible_diff": True}
         capsys.readouterr()

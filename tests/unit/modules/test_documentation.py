@@ -7,13 +7,19 @@ import yaml
 from ansible.module_utils.basic import AnsibleModule
 
 NAMES = [
+    "cloudwatch_alarms",
+    "cloudwatch_dashboard",
     "database_secrets",
+    "dynamodb_table_protection",
     "fleet_host",
     "function_zips",
     "health_gate",
+    "kinesis_data_stream",
     "lambda_event_source_mapping",
     "managed_flink_application",
+    "rds_serverless_cluster",
     "slice_positions",
+    "stack_resources_info",
 ]
 
 

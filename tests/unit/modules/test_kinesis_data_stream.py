@@ -68,6 +68,18 @@ def test_tags_are_kept(keep):
     assert not keep()["changed"]
 
 
+def test_what_the_local_region_lacks(run_on_moto):
+    def keep(**arguments):
+        return run_on_moto(module, name="orders", **arguments)
+
+    assert keep(shards=2, encrypted=True)["changed"]
+    assert not keep(shards=2, encrypted=True)["changed"]
+    assert keep(shards=5, encrypted=True)["stream"]["open_shard_count"] == 5
+    assert keep(shards=5)["diff"]["after"] == {"encrypted": False}
+    assert keep(mode="on_demand")["diff"]["after"] == {"mode": "on_demand"}
+    assert not keep(mode="on_demand")["changed"]
+
+
 def test_it_is_removed_once(keep):
     keep()
     assert keep(state="absent")["changed"]
