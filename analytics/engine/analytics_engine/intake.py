@@ -79,7 +79,8 @@ class Intake:
         low = ahead = 0.0
         for arrival, line in zip(arrivals, lines, strict=True):
             if arrival > latest or not ahead:
-                latest = max(arrival, latest)
+                if arrival > latest:
+                    latest = arrival
                 low = latest * _TICKS - _LATENESS
                 if low <= decided:
                     low = decided + 1
