@@ -30,6 +30,7 @@ def test_tags_are_read_in_both_forms():
     assert module.carries([TAG], "Stack", "aws")
     assert module.carries({"Stack": "aws"}, "Stack", "aws")
     assert not module.carries([TAG], "Stack", "other")
+    assert not module.carries({"Stack": "other"}, "Stack", "aws")
     assert not module.carries(None, "Stack", "aws")
 
 
