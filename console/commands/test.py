@@ -16,7 +16,7 @@ from console.terminal import clock, err, out
 
 PLAYBOOKS = ROOT / "playbooks"
 MOLECULE = ("molecule", "test", "--scenario-name")
-FULL_SCENARIOS = ("fleet",)
+FULL_SCENARIOS = ("aws", "fleet")
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 CLOSING = re.compile(
     r"=+ .*\d+ (passed|failed|errors?|skipped).* in [\d.]+s.* =+|=+ no tests ran .*=+"
