@@ -168,7 +168,6 @@ def test_a_backlog_counts_a_lull_closes_and_a_kill_loses_nothing(
     properties = {
         "state": str(tmp_path / "state"),
         "flink.execution.checkpointing.interval": "500 ms",
-        "flink.table.exec.source.idle-timeout": "10 s",
     }
     groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": properties}]
     (tmp_path / "properties.json").write_text(json.dumps(groups))
