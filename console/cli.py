@@ -36,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
             return commands[argv[0]].forward(list(argv[1:]))
         options = parser.parse_args(argv)
         if getattr(options, "inventory", None):
+            if not os.path.exists(options.inventory):
+                raise ConsoleError(f"There is no inventory {options.inventory}.")
             os.environ["ANSIBLE_INVENTORY"] = os.path.abspath(options.inventory)
         return commands[options.command].run(options)
     except (ConsoleError, *AWS_ERRORS) as failure:

@@ -15,10 +15,16 @@ SLOW_SECONDS = 5
 NOISE = {
     "action",
     "ansible_loop_var",
+    "assertion",
+    "changed",
+    "delta",
+    "end",
+    "evaluated_to",
     "exception",
     "func_kwargs",
     "invocation",
     "response_metadata",
+    "start",
     "stderr_lines",
     "stdout_lines",
     "warnings",
@@ -119,6 +125,8 @@ def explain(result: Result) -> str:
     if items:
         details["results"] = [_telling(item) for item in items]
     message = details.pop("msg", "")
+    if message == "non-zero return code" and "stderr" in details:
+        message = details.pop("stderr")
     text = message if isinstance(message, str) else yaml.safe_dump(message)
     rest = yaml.safe_dump(details, allow_unicode=True, sort_keys=False) if details else ""
     return f"{text}\n{rest}".strip()

@@ -32,8 +32,11 @@ def run(options: argparse.Namespace) -> int:
         return _follow(commands)
     with ThreadPoolExecutor(len(hosts)) as pool:
         answers = list(pool.map(_read, commands.values()))
-    for line in by_time(line for lines, _ in answers for line in lines):
+    lines = by_time(line for lines, _ in answers for line in lines)
+    for line in lines:
         out.print(line, markup=False)
+    if not lines:
+        err.print("Nothing there: no such unit on these hosts, or one that has said nothing.")
     return max(code for _, code in answers)
 
 

@@ -49,5 +49,11 @@ def test_an_error_is_a_sentence(monkeypatch, capsys):
     assert capsys.readouterr().err == "the region is not there\n"
 
 
+def test_an_inventory_that_is_not_there_is_named(capsys, monkeypatch):
+    monkeypatch.setattr("console.commands.status.run", lambda options: 0)
+    assert cli.main(["status", "-i", "nowhere"]) == 1
+    assert capsys.readouterr().err == "There is no inventory nowhere.\n"
+
+
 class Replaced(Exception):
     """The process would have become another program."""

@@ -63,6 +63,12 @@ def test_a_playbook_that_cannot_be_read_is_said_in_ansibles_words(tmp_path, caps
     assert "play.yml" in capsys.readouterr().err
 
 
+def test_a_command_that_failed_is_explained_by_its_own_words_first():
+    details = {"msg": "non-zero return code", "stderr": "no such column", "rc": 1, "delta": "0:01"}
+    explained = progress.explain(playbook.Result("a", "failed", details))
+    assert explained == "no such column\nrc: 1"
+
+
 def test_lines_that_are_no_events_are_text():
     assert playbook.parse("[WARNING]: strange\n") == [Text("[WARNING]: strange")]
     assert playbook.parse('{"some": "json"}\n') == [Text('{"some": "json"}')]
