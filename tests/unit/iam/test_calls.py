@@ -286,7 +286,13 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
     )
     rules = tmp_path / "rules.yml"
     rules.write_text("rules:\n  - {name: order_surge, threshold: 5, window_seconds: 1}\n")
-    config = Config(own.orders, own.alarms, rules, tmp_path / "state")
+    bucket = f"bucket-{uuid.uuid4().hex[:8]}"
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    key = "analytics/reference/markets.csv"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"Country,market\nunknown,unknown\n")
+    references = {"markets": f"s3://{bucket}/{key}"}
+    config = Config(own.orders, own.alarms, rules, tmp_path / "state", references)
     calls.clear()
     client = stream.client()
     source, sink = stream.Source(client, own.orders, 20), stream.Sink(client, own.alarms)
@@ -298,7 +304,7 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
     metrics = Metrics(namespace(policy))
     metrics._put([{"MetricName": "Lag", "Value": 0.0}])
     metrics.close()
-    names = {own.orders: "website-orders", own.alarms: "website-alarms"}
+    names = {own.orders: "website-orders", own.alarms: "website-alarms", bucket: BUCKET}
     compare(policy, used(calls, names) | sessions())
 
 
