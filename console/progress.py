@@ -17,6 +17,7 @@ NOISE = {
     "ansible_loop_var",
     "assertion",
     "changed",
+    "cmd",
     "delta",
     "end",
     "evaluated_to",

@@ -3,6 +3,7 @@
 import argparse
 
 from console import playbook, progress
+from console.errors import ConsoleError
 from console.stack import BUILD
 from console.terminal import out
 
@@ -17,8 +18,11 @@ def run(options: argparse.Namespace) -> int:
     words = ["-e", f"verify_host={options.host}"] if options.host else []
     events = playbook.run("playbooks/verify.yml", words)
     end = progress.follow(events, BUILD / "verify.log")
-    for left in end.stats.values():
-        for line in left.get("verify", ()):
-            stage, _, found = line.partition(": ")
-            out.print(f"{stage:<14}{found}", markup=False)
+    lines = [line for left in end.stats.values() for line in left.get("verify", ())]
+    for line in lines:
+        stage, _, found = line.partition(": ")
+        out.print(f"{stage:<14}{found}", markup=False)
+    # To Ansible a play without hosts is a success.
+    if end.code == 0 and not lines:
+        raise ConsoleError(f"{options.host or 'generators[0]'} is no generator host that runs.")
     return end.code
