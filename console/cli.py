@@ -40,8 +40,11 @@ def main(argv: Sequence[str]) -> int:
                 raise ConsoleError(f"There is no inventory {options.inventory}.")
             os.environ["ANSIBLE_INVENTORY"] = os.path.abspath(options.inventory)
         return commands[options.command].run(options)
-    except (ConsoleError, *AWS_ERRORS) as failure:
+    except ConsoleError as failure:
         error(str(failure))
+        return 1
+    except AWS_ERRORS as failure:
+        error(f"{failure}\n`./surgewatch status` tells whether the stack runs.")
         return 1
     except KeyboardInterrupt:
         error("Stopped.")

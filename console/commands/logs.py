@@ -24,7 +24,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     stack = stacks.load()
     if options.host and options.host not in stack.hosts:
-        raise ConsoleError(f"{options.host} is no host of the stack: {', '.join(stack.hosts)}")
+        raise ConsoleError(
+            f"{options.host} is no host that runs: {', '.join(stack.hosts) or 'none'}"
+        )
+    if not stack.hosts:
+        raise ConsoleError("No host of the stack runs.")
     journal = journal_command(options.unit, options.follow)
     hosts = [options.host] if options.host else stack.hosts
     commands = {host: command_on(stack, host, journal) for host in hosts}

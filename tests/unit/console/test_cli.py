@@ -6,6 +6,7 @@ import pytest
 
 from console import cli
 from console.errors import ConsoleError
+from console.stack import Stack
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -47,6 +48,13 @@ def test_an_error_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr("console.commands.status.run", fail)
     assert cli.main(["status"]) == 1
     assert capsys.readouterr().err == "the region is not there\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["region"]])
+def test_logs_where_no_host_runs(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("console.stack.load", lambda: Stack({}, {"localhost": {}}))
+    assert cli.main(["logs", *arguments]) == 1
+    assert "host" in capsys.readouterr().err
 
 
 def test_an_inventory_that_is_not_there_is_named(capsys, monkeypatch):
