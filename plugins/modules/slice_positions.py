@@ -163,6 +163,11 @@ def find(
             turn, place = divmod(end - 1, len(rows[number]))
             last = rows[number][place]
             stopped[number] = f"{last.invoice_of(turn + 1)} line {last.line}"
+    # A slice without a row has no end of its own: there, it would hold up the others' reading.
+    furthest = max((positions[number] for number in rows if rows[number]), default=(1, 0))
+    for number in rows:
+        if not rows[number]:
+            positions[number] = max(known[number], furthest)
     return positions, stopped
 
 

@@ -208,6 +208,14 @@ def three(fleet: Fleet) -> Fleet:
 
 
 def wait_for_lines(fleet: Fleet, lines: int) -> None:
-    """Let the fleet write so many more."""
+    """Let the fleet write so many more, every host of it some."""
     goal = fleet.count_written() + lines
-    wait_until(lambda: fleet.count_written() >= goal, f"{lines} lines", 120)
+    before = {host: fleet.status(host, "log_generator") for host in fleet.generators}
+
+    def all_write() -> bool:
+        return fleet.count_written() >= goal and all(
+            fleet.status(host, "log_generator")["lines_written"] > found["lines_written"]
+            for host, found in before.items()
+        )
+
+    wait_until(all_write, f"{lines} lines", 120)

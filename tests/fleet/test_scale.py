@@ -55,4 +55,5 @@ def test_the_slices_of_a_host_that_died_go_on_where_its_lines_end_in_the_table(
     named = said.rpartition("go on: ")[2].split(", ")
     assert 100 < len(named) <= numbers  # a slice without a row has no last line
     assert all(" line " in line for line in named)
+    wait_for_lines(fleet, 300)
     assert fleet.count() > 1500

@@ -34,11 +34,13 @@ class Replay:
         """The lines from the positions on; ends only where the slices hold no row at all."""
         begin = {b"%04d" % number: place for number, place in self._owned.items()}
         never = float("inf")
+        furthest = max(self._owned.values(), default=0)
         rows = self._rows
         turn, start = divmod(self._next, rows)
         found = bool(begin)
         while found:
-            found = start > 0
+            # A pass without a line of theirs is no end while a slice stands in a later one.
+            found = start > 0 or (turn + 1) * rows <= furthest
             base = turn * rows
             suffix = b".%d" % (turn + 1) if turn else b""
             for place, text in enumerate(self._prepared.lines(start), base + start):

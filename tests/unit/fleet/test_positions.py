@@ -46,7 +46,12 @@ def test_it_looks_again_until_nothing_more_arrives():
     assert positions == {3: (1, rows[3][5].place)}
 
 
-def test_a_slice_without_rows_stays_where_it_was():
+def test_a_slice_without_rows_goes_where_the_furthest_is():
+    known = {3: (2, 7), 4: (5, 1)}
+    rows = {3: [], 4: rows_of(4, 9)}
+    positions, stopped = find(rows, known, lambda _: set(), lambda: None)
+    assert positions == {3: (5, 4), 4: (5, 4)}
+    assert list(stopped) == [4]
     assert find({3: []}, {3: (2, 7)}, lambda _: set(), lambda: None) == ({3: (2, 7)}, {})
 
 

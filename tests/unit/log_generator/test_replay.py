@@ -86,6 +86,14 @@ def test_it_resumes_anywhere(ready):
     assert resumed == lines
 
 
+def test_a_slice_without_a_row_holds_up_no_other(ready, rows):
+    numbers = [slices.slice_of(row[0]) for row in rows]
+    empty = min(set(range(1024)) - set(numbers))
+    sequence = Replay(ready, [empty, numbers[0]], {empty: (1, 0), numbers[0]: (5, 0)})
+    (line,) = take(sequence, 1)
+    assert line.invoice.decode() == f"{rows[0][0]}.5"
+
+
 def test_slices_without_a_row_end_it(ready, rows):
     empty = set(range(1024)) - {slices.slice_of(row[0]) for row in rows}
     assert list(Replay(ready, empty, {})) == []
