@@ -109,8 +109,8 @@ def _backtest(options: argparse.Namespace) -> int:
         else:
             made = table(alarms)
     if options.form == "table":
-        printer = Console()
-        printer.print(made, width=None if printer.is_terminal else WIDE)
+        # A file or a pipe has no width; rich would take 80 columns and cut what does not fit.
+        Console(width=None if sys.stdout.isatty() else WIDE).print(made)
     console.print(
         f"{counts.lines_counted} lines counted, {counts.repeated} repeated, {counts.late} late, "
         f"{counts.unreadable} unreadable, {counts.alarms} alarms"
