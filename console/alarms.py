@@ -11,16 +11,17 @@ Row = dict[str, Any]
 
 def ask(stack: Stack, query: str, **arguments: Any) -> list[Row]:
     """Ask about the stack's alarms; lambdas/alarm_reader/queries.py lists what can be asked."""
-    return ask_function(stack.client("lambda"), query, **arguments)
+    function = stack["surgewatch_alarm_reader"]
+    return ask_function(stack.client("lambda"), function, query, **arguments)
 
 
-def ask_function(client: Any, query: str, **arguments: Any) -> list[Row]:
+def ask_function(client: Any, function: str, query: str, **arguments: Any) -> list[Row]:
     """Ask by a client of Lambda."""
     payload = json.dumps({"query": query, **arguments})
-    answer = client.invoke(FunctionName="alarm_reader", Payload=payload)
+    answer = client.invoke(FunctionName=function, Payload=payload)
     body = json.loads(answer["Payload"].read() or "null")
     if "FunctionError" in answer:
-        raise ConsoleError(f"alarm_reader: {body.get('errorMessage', body)}")
+        raise ConsoleError(f"{function}: {body.get('errorMessage', body)}")
     return body["rows"]
 
 

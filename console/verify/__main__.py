@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--stream", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--topic", required=True, help="its ARN")
+    parser.add_argument("--reader", required=True, help="the function that tells alarms")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--prepared", type=json.loads, help="what the step prepare printed")
     options = parser.parse_args()
@@ -54,7 +55,7 @@ def prepare(options: argparse.Namespace, run: Run) -> int:
 
 def watch(options: argparse.Namespace, run: Run) -> int:
     """Wait for every stage; each answer is a line."""
-    ask = partial(alarms.ask_function, client("lambda"))
+    ask = partial(alarms.ask_function, client("lambda"), options.reader)
     watched = [
         stages.Stream(client("kinesis"), options.prepared["iterators"], run),
         stages.Table(client("dynamodb"), options.table, run),

@@ -35,7 +35,7 @@ class Reader:
         self.asked = []
 
     def invoke(self, FunctionName, Payload):
-        assert FunctionName == "alarm_reader"
+        assert FunctionName == "shop-alarm_reader"
         self.asked.append(json.loads(Payload))
         answer = self.answers.pop(0)
         body = io.BytesIO(json.dumps(answer).encode())
@@ -45,6 +45,9 @@ class Reader:
     def client(self, service):
         assert service == "lambda"
         return self
+
+    def __getitem__(self, name):
+        return {"surgewatch_alarm_reader": "shop-alarm_reader"}[name]
 
 
 def test_an_alarm_is_a_sentence():
@@ -59,10 +62,10 @@ def test_an_alarm_is_a_sentence():
 
 def test_the_function_gets_the_query_and_its_error_is_told():
     reader = Reader({"rows": [OPEN]}, {"errorMessage": "database is away"})
-    assert alarms.ask_function(reader, "list", limit=1) == [OPEN]
+    assert alarms.ask_function(reader, "shop-alarm_reader", "list", limit=1) == [OPEN]
     assert reader.asked == [{"query": "list", "limit": 1}]
     with pytest.raises(ConsoleError, match="database is away"):
-        alarms.ask_function(reader, "list")
+        alarms.ask_function(reader, "shop-alarm_reader", "list")
 
 
 def test_follow_asks_for_what_came_after_the_last(monkeypatch):
