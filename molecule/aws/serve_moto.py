@@ -11,8 +11,10 @@ from typing import Any
 from moto import server
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
+from moto.core.responses import ActionResult
 from moto.dynamodb.models.table import Table
 from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.rds.models import DBClusterParameterGroup
 
 _create_version = LaunchTemplate.create_version
@@ -28,6 +30,16 @@ def create_version(self: Any, data: dict[str, Any], description: str) -> Any:
         one for one in specifications if one["ResourceType"] != "launch-template"
     ]
     return _create_version(self, data, description)
+
+
+def delete_versions(self: Any) -> ActionResult:
+    """Moto has no such action; they go with their template, which the module removes next."""
+    template = self.ec2_backend.get_launch_template(self._get_param("LaunchTemplateId"))
+    deleted = [
+        {"LaunchTemplateId": template.id, "VersionNumber": int(number)}
+        for number in self._get_param("Versions", [])
+    ]
+    return ActionResult({"SuccessfullyDeletedLaunchTemplateVersions": deleted})
 
 
 def new_parameter_group(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -53,6 +65,7 @@ def invoke(_self: Any, function_name: str, _qualifier: Any, body: Any, *_: Any) 
 
 
 LaunchTemplate.create_version = create_version
+LaunchTemplates.delete_launch_template_versions = delete_versions
 Table.describe = describe_table
 DBClusterParameterGroup.__init__ = new_parameter_group
 LambdaSimpleBackend.invoke = invoke
