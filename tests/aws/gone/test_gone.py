@@ -9,8 +9,10 @@ def test_no_resource_carries_the_tag():
         TagFilters=[{"Key": "surgewatch-stack", "Values": ["aws"]}]
     )
     left = [one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"]]
-    # Terminated instances are listed for an hour.
-    assert [arn for arn in left if ":instance/" not in arn] == []
+    # Terminated instances are listed for an hour. The database's own snapshots go with it on AWS;
+    # moto keeps them.
+    harmless = (":instance/", ":cluster-snapshot:rds:")
+    assert [arn for arn in left if not any(part in arn for part in harmless)] == []
 
 
 def test_no_name_of_ours_is_left():
