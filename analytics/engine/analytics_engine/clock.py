@@ -74,6 +74,11 @@ class Shard:
         self.read_ms = self.saved_ms - 1
         self._batches.clear()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something read has not been counted yet, as far as is settled."""
+        return bool(self._batches)
+
     def settle(self, decided: int) -> None:
         """Move the restart position behind what has been counted."""
         while self._batches and self._batches[0][2] <= decided:

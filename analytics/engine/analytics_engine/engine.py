@@ -27,6 +27,8 @@ class Engine:
         self.shards = {
             name: Shard(sequence, arrival) for name, (sequence, arrival) in snapshot.shards.items()
         }
+        self._ended: dict[str, Shard] = {}
+        """Shards of which not all has been counted yet: a restart reads them again."""
         self.intake = Intake(history, snapshot.counts, snapshot.decided)
         self._trackers: dict[str, Tracker] = {}
         self._states = snapshot.states
@@ -62,8 +64,10 @@ class Engine:
         self._states = {name: old[name].state() for name in kept}
         self.counts.alarms += len(alarms)
         self._use(rules, references, same)
+        self._settle()
+        self.shards |= self._ended
+        self._ended = {}
         for shard in self.shards.values():
-            shard.settle(self.decided)
             shard.rewind()
         return alarms
 
@@ -93,7 +97,7 @@ class Engine:
 
     def close_shard(self, name: str) -> None:
         """A shard has been read to its end for ever: open its children first."""
-        del self.shards[name]
+        self._ended[name] = self.shards.pop(name)
 
     @property
     def awaited(self) -> list[int]:
@@ -138,11 +142,11 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """What to save, together with the history."""
-        for shard in self.shards.values():
-            shard.settle(self.decided)
+        self._settle()
+        shards = self.shards | self._ended
         return Snapshot(
             self.decided,
-            {name: (shard.sequence, shard.saved_ms) for name, shard in self.shards.items()},
+            {name: (shard.sequence, shard.saved_ms) for name, shard in shards.items()},
             self.rules,
             self._texts(),
             {name: tracker.state() for name, tracker in self._trackers.items()},
@@ -152,6 +156,11 @@ class Engine:
     @property
     def open_incidents(self) -> list[tuple[Rule, Any]]:
         return [(t.rule, incident) for t in self._trackers.values() for incident in t.open.values()]
+
+    def _settle(self) -> None:
+        for shard in (self.shards | self._ended).values():
+            shard.settle(self.decided)
+        self._ended = {name: shard for name, shard in self._ended.items() if shard.waiting}
 
     def _texts(self) -> dict[str, str]:
         return {name: reference.text for name, reference in self.references.items()}

@@ -2,6 +2,7 @@
 
 import pytest
 from analytics_engine.clock import next_read
+from analytics_engine.engine import Engine
 from analytics_engine.line import at
 from analytics_engine.line import milliseconds as parse
 from analytics_engine.rules import Rule
@@ -171,3 +172,24 @@ def test_a_changed_rule_takes_effect_at_the_next_tick(driven: Driven) -> None:
 )
 def test_a_read_waits_for_a_tick_that_it_can_decide(regular_ms, awaited, expected) -> None:
     assert next_read(regular_ms, 333, awaited) == expected
+
+
+@pytest.mark.parametrize("again", ["restarted", "changed"])
+def test_lines_of_a_shard_that_has_ended_are_read_again_until_they_count(
+    surge: Rule, again: str
+) -> None:
+    driven = Driven([surge], shards=2)
+    lines = puts([0] * 30)
+    driven.put(lines, shard=0)
+    driven.engine.close_shard("0")
+    driven.store.save(driven.engine)
+    if again == "restarted":
+        driven.engine = Engine(driven.store.history, driven.store.load())
+    else:
+        driven.engine.change([surge, Rule("other", 40)], {})
+    assert driven.engine.shards.keys() == {"0", "1"}
+    driven.put(lines, shard=0)
+    driven.engine.close_shard("0")
+    driven.idle(20_000, shard=1)
+    assert [(one.kind, one.order_count) for one in driven.alarms] == [("OPEN", 30)]
+    assert driven.engine.snapshot().shards.keys() == {"1"}
