@@ -72,10 +72,12 @@ class Tops:
             rows: dict[str, list[int]] = {scope: [] for scope in found}
             if (names := self._window.names(columns)) is None:
                 rows[""] = list(range(len(bucket)))
-            else:
+            elif not rows.keys().isdisjoint(names):
                 for row, name in enumerate(names):
                     if name in rows:
                         rows[name].append(row)
+            else:
+                continue
             chosen = matching(rule.where, columns) if rule.where is not None else None
             for scope, some in rows.items():
                 if chosen is not None:
@@ -84,7 +86,8 @@ class Tops:
                     some = [row for row in some if firsts[row] > oldest[scope]]
                 for column, gathered in found[scope].items():
                     values = columns[column]
-                    gathered += [values[row] for row in some]
+                    every = len(some) == len(values)
+                    gathered += values if every else [values[row] for row in some]
         for incident in incidents:
             for column, gathered in found[incident.scope].items():
                 incident.top[column] = merge(incident.top.get(column, {}), Counter(gathered))

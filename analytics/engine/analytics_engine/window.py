@@ -1,12 +1,13 @@
 """Counts of a rule's groups over its sliding window, by what enters and leaves at each tick."""
 
 import heapq
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 
 from analytics_engine.grouping import thresholds, translation
 from analytics_engine.line import SECOND, Bucket
-from analytics_engine.measure import PENCE, matching, revenue
+from analytics_engine.measure import PENCE, matching, revenue, tally
 from analytics_engine.reference import UNKNOWN, References, translate
 from analytics_engine.rules import RUN, Rule
 
@@ -165,12 +166,11 @@ class Window:
         names = self.names(columns)
         if rule.measure == "invoices":
             return self._enter_invoices(names, columns["InvoiceNo"], tick, first + rule.window)
-        counts = {"": len(bucket)} if names is None else Counter(names)
+        counts = {"": len(bucket)} if names is None else tally(names)
         amounts: Mapping[str, int] = counts
         if rule.measure == "share":
             assert chosen is not None
-            some = [""] * len(chosen) if names is None else names
-            amounts = Counter(name for name, match in zip(some, chosen, strict=True) if match)
+            amounts = {"": sum(chosen)} if names is None else tally(compress(names, chosen))
         elif rule.measure == "revenue":
             amounts = revenue(names, columns["Quantity"], columns["UnitPrice"])
         entries: list[Entry] = []
@@ -188,7 +188,7 @@ class Window:
         self, names: Sequence[str] | None, invoices: Sequence[str], tick: int, leaving: int
     ) -> list[Entry]:
         """An entry for each invoice of a group."""
-        pairs = Counter(zip(names or [""] * len(invoices), invoices, strict=True))
+        pairs = tally(zip(names or [""] * len(invoices), invoices, strict=True))
         crowded = len(self.groups) + len(pairs) > self.rule.max_groups
         entries: list[Entry] = []
         for (name, invoice), lines in sorted(pairs.items()) if crowded else pairs.items():
