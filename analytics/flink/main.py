@@ -53,10 +53,13 @@ def options(properties: dict[str, str]) -> dict[str, str]:
         for key, value in properties.items()
         if key.startswith("flink.")
     }
+    shards = properties.get("shards", "1")
     found = {
         "table.local-time-zone": "UTC",
         "table.exec.source.idle-timeout": "30 s",
-        "parallelism.default": properties.get("shards", "1"),
+        "parallelism.default": shards,
+        # To count before the exchange pays only where more than one subtask sends.
+        "table.optimizer.agg-phase-strategy": "ONE_PHASE" if shards == "1" else "AUTO",
         "pipeline.object-reuse": "true",
     }
     if state := properties.get("state"):

@@ -68,8 +68,9 @@ def _show_summary(rows: list[dict[str, Any]]) -> int:
 
 def _amounts(rows: list[dict[str, Any]]) -> str:
     incidents = sum(row["incidents"] for row in rows)
+    worst = min if rows[0]["below"] else max
     return (
         f"{incidents:>6} {'incident ' if incidents == 1 else 'incidents'}"
         f"{sum(row['minutes_in_alarm'] for row in rows):>9.1f} minutes in alarm"
-        f"   peak {max(row['peak'] for row in rows):g}"
+        f"   peak {worst(row['peak'] for row in rows):g}"
     )

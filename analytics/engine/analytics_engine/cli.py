@@ -115,6 +115,9 @@ def _backtest(options: argparse.Namespace) -> int:
         f"{counts.lines_counted} lines counted, {counts.repeated} repeated, {counts.late} late, "
         f"{counts.unreadable} unreadable, {counts.alarms} alarms"
     )
+    if counts.unreadable and not counts.lines_counted:
+        console.print("No line is an order line as the log generator writes them (CSV or tabs).")
+        return WRONG
     return OK
 
 

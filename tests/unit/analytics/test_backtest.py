@@ -36,7 +36,7 @@ def lines(separator: str, seconds: range) -> bytes:
 def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "rules.yml").write_text(RULES)
 
-    def run(*contents: bytes, form: str = "json") -> tuple[str, str]:
+    def run(*contents: bytes, form: str = "json", code: int = 0) -> tuple[str, str]:
         files = []
         for number, content in enumerate(contents):
             files.append(tmp_path / f"orders.log.{number}")
@@ -44,7 +44,7 @@ def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         arguments = ["backtest", *map(str, files), "--rules", str(tmp_path / "rules.yml")]
         with pytest.raises(SystemExit) as ended:
             main([*arguments, "--as", form])
-        assert ended.value.code == 0
+        assert ended.value.code == code
         captured = capsys.readouterr()
         return captured.out, captured.err
 
@@ -90,3 +90,8 @@ def test_a_table_has_a_row_an_incident(backtest) -> None:
     assert out.count("surge") == 1
     assert "19 s" in out
     assert "France (100)" in out
+
+
+def test_a_file_without_one_order_line_is_an_error(backtest) -> None:
+    _, err = backtest(b"another kind of log\n", code=1)
+    assert "No line is an order line" in err

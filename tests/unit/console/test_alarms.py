@@ -77,9 +77,13 @@ def test_follow_asks_for_what_came_after_the_last(monkeypatch):
 
 def test_a_month_is_summed_by_rule(monkeypatch, capsys):
     hour = {"rule": "order_surge", "incidents": 2, "minutes_in_alarm": 1.5, "peak": 53.0}
+    hour |= {"below": 0}
+    silent = hour | {"rule": "orders_silent", "below": 1}
     rows = [
         hour | {"hour": "2026-11-24T06:00:00.000Z"},
         hour | {"hour": "2026-11-24T05:00:00.000Z", "peak": 60.0},
+        silent | {"hour": "2026-11-24T05:00:00.000Z", "peak": 2.0},
+        silent | {"hour": "2026-11-24T06:00:00.000Z", "peak": 1.0},
     ]
     monkeypatch.setattr(command.alarms, "ask", lambda *_, **__: rows)
     monkeypatch.setattr(command.stacks, "load", lambda: None)
@@ -89,6 +93,11 @@ def test_a_month_is_summed_by_rule(monkeypatch, capsys):
         "  2026-11-24 05:00       2 incidents      1.5 minutes in alarm   peak 60",
         "  2026-11-24 06:00       2 incidents      1.5 minutes in alarm   peak 53",
         "  whole month            4 incidents      3.0 minutes in alarm   peak 60",
+        "",
+        "orders_silent",
+        "  2026-11-24 05:00       2 incidents      1.5 minutes in alarm   peak 2",
+        "  2026-11-24 06:00       2 incidents      1.5 minutes in alarm   peak 1",
+        "  whole month            4 incidents      3.0 minutes in alarm   peak 1",
         "",
     ]
 

@@ -110,6 +110,20 @@ def test_a_correction_raises_the_peak_and_adds_no_minutes(reader):
     assert (row["incidents"], row["minutes_in_alarm"], row["peak"]) == (1, 2.0, 50)
 
 
+def test_the_peak_of_a_rule_that_fires_below_is_its_lowest(reader):
+    own = {"rule": "orders_silent", "threshold": 5, "value": 4, "order_count": 4}
+    for number, (hour, peak) in enumerate(((12, 1), (12, 3), (13, 2))):
+        own |= {"incident_id": f"silent-{number}", "opened_at": f"2026-01-31T{hour}:00:00Z"}
+        reader.add(
+            alarm(**own, event_time=f"2026-01-31T{hour}:00:00Z"),
+            close(**own | {"value": 7}, event_time=f"2026-01-31T{hour}:01:00Z", peak=peak),
+        )
+    hours = reader(query="summary", month="2026-01")
+    assert [(row["peak"], row["below"]) for row in hours] == [(1, 1), (2, 1)]
+    (month,) = reader(query="summary")
+    assert (month["peak"], month["below"]) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "event",
     [

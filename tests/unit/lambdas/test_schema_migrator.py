@@ -9,7 +9,11 @@ from schema_migrator.handler import lambda_handler
 from schema_migrator.migrations import EditedError, Migration
 from tests.unit.lambdas.conftest import CONTEXT
 
-VERSIONS = ["0001_logs_history", "0002_alarms_by_hour_and_month"]
+VERSIONS = [
+    "0001_logs_history",
+    "0002_alarms_by_hour_and_month",
+    "0003_peak_of_rules_that_fire_below",
+]
 
 
 def migrate(**event: object) -> dict:
@@ -115,12 +119,12 @@ def test_privileges_are_put_right(history, admin):
 
 def test_a_migration_is_applied_once_and_never_edited(history, admin):
     shipped = migrations.read_migrations()
-    third = Migration(3, "0003_more", "CREATE TABLE logs.more (a int);\nDROP TABLE logs.more;\n")
-    assert migrations.pending(admin, [*shipped, third]) == [third]
-    migrations.apply(admin, third)
-    assert migrations.pending(admin, [*shipped, third]) == []
-    with pytest.raises(EditedError, match="0003_more"):
-        migrations.pending(admin, [*shipped, third._replace(text="SELECT 1;\n")])
+    more = Migration(4, "0004_more", "CREATE TABLE logs.more (a int);\nDROP TABLE logs.more;\n")
+    assert migrations.pending(admin, [*shipped, more]) == [more]
+    migrations.apply(admin, more)
+    assert migrations.pending(admin, [*shipped, more]) == []
+    with pytest.raises(EditedError, match="0004_more"):
+        migrations.pending(admin, [*shipped, more._replace(text="SELECT 1;\n")])
 
 
 def test_a_migration_that_failed_half_way_can_be_applied_again(admin, database_secrets):
