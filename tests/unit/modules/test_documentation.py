@@ -10,6 +10,7 @@ NAMES = [
     "cloudwatch_alarms",
     "cloudwatch_dashboard",
     "database_secrets",
+    "cloudwatch_log_stream",
     "dynamodb_table_protection",
     "fleet_host",
     "function_zips",
