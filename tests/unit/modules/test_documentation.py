@@ -9,8 +9,8 @@ from ansible.module_utils.basic import AnsibleModule
 NAMES = [
     "cloudwatch_alarms",
     "cloudwatch_dashboard",
-    "database_secrets",
     "cloudwatch_log_stream",
+    "database_secrets",
     "dynamodb_table_protection",
     "fleet_host",
     "function_zips",
