@@ -14,6 +14,7 @@ from analytics_engine.intake import Intake, Record
 from analytics_engine.reference import Reference, References
 from analytics_engine.rules import Rule, always
 from analytics_engine.snapshot import Snapshot
+from analytics_engine.top import keep
 from analytics_engine.tracker import State, Tracker
 
 
@@ -120,6 +121,7 @@ class Engine:
             tracker.forget(until - KEPT)
             self.counts.in_other += tracker.window.overflowed
             tracker.window.overflowed = 0
+        keep(self.history, ((t.window, t.open.values()) for t in self._trackers.values()), until)
         self.decided = self.intake.decided = until
         alarms.sort(key=lambda alarm: alarm.event_time)
         self.counts.alarms += len(alarms)

@@ -6,6 +6,7 @@ as late, OPEN and CLOSE at once. A rule waits for its quiet time without late li
 have all come, but no longer than `clock.CAP`.
 """
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ from analytics_engine.clock import CAP, KEPT
 from analytics_engine.incident import Incident
 from analytics_engine.late import Past, Span, cover, meets, near, touched
 from analytics_engine.line import SECOND, TOP_COLUMNS, at
-from analytics_engine.top import merge, shown
+from analytics_engine.top import keep, shown
 from analytics_engine.window import Group, Window
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def reckon(live: "Tracker", tick: int, late: Span) -> list[Alarm]:
     past = Past(live.history, live.window, scopes, (start - live.rule.window, tick))
     again = live.again(past, scopes, start)
     alarms = again.advance(past.read(start, tick), tick)
+    keep(past, [(again.window, again.open.values())], tick)
     for incident in again.open.values():
         incident.keep_hot(tick + 1)
     corrections = [
@@ -75,7 +77,7 @@ def _correct(live: "Tracker", tick: int, incident: Incident, again: "Tracker") -
     group = _group_at(again, incident.scope, incident.opened)
     peak, peak_tick, lines = again.window.value(group), incident.opened, group.lines
     total, closed = group.lines, incident.opened
-    tops: dict[str, dict[str, int]] = {}
+    tops = {column: Counter[str]() for column in TOP_COLUMNS}
     if same:
         best = (min if live.below else max)(same, key=lambda i: i.peak)
         peak, peak_tick, lines = best.peak, best.peak_tick, best.peak_lines
@@ -84,7 +86,7 @@ def _correct(live: "Tracker", tick: int, incident: Incident, again: "Tracker") -
         incident.earlier = max(incident.opened - min(i.opened for i in same), 0)
         for one in same:
             for column in TOP_COLUMNS:
-                tops[column] = merge(tops.get(column, {}), one.top.get(column, {}))
+                tops[column].update(one.top.get(column, {}))
     if incident.opened - rule.window < tick - KEPT:  # its beginning is no longer known
         closed, total = max(closed, incident.closed or 0), max(total, incident.total_hot)
         if not live.below and incident.peak > peak:
@@ -99,7 +101,7 @@ def _correct(live: "Tracker", tick: int, incident: Incident, again: "Tracker") -
         alarm,
         order_count=lines,
         duration_seconds=(closed - incident.opened) / SECOND,
-        top={column: shown(counts) for column, counts in tops.items()},
+        top={column: shown(counts) for column, counts in tops.items() if counts},
     )
 
 

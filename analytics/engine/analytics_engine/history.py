@@ -1,4 +1,4 @@
-"""The order lines of the last quarter of an hour, in SQLite: a row a second of event time.
+"""The order lines of the last quarter of an hour, in SQLite: a row a save and second of event time.
 
 From it windows come back after a restart, late lines are told from repeats, an incident finds its
 top, and the past is counted again when late lines have come. It grows with the caller's
@@ -17,7 +17,10 @@ Identity = tuple[str, str]
 """InvoiceNo and LineNo."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS history (second INTEGER PRIMARY KEY, buckets BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS history (
+    first INTEGER PRIMARY KEY,  -- the tick of the first bucket; all are of the same second
+    buckets BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS stray (
     invoice TEXT NOT NULL, line TEXT NOT NULL,
     first INTEGER NOT NULL,  -- the tick that the line's EventTime asks for
@@ -37,9 +40,11 @@ class History:
         self._sql.executescript(_SCHEMA)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(list[Bucket]).decode
-        newest = self._sql.execute("SELECT max(second) FROM history").fetchone()[0]
-        self._second: int = newest or 0
+        newest = self._sql.execute("SELECT max(first) FROM history").fetchone()[0]
+        self._second: int = (newest or 0) // SECOND
         self._tail: list[Bucket] = self._load(self._second)
+        """The buckets of the newest second."""
+        self._saved = len(self._tail)
         self._tail_identities: set[Identity] = set()
         """Of the first `_known` buckets of the tail."""
         self._known = 0
@@ -51,23 +56,24 @@ class History:
         second = bucket.tick // SECOND
         if second != self._second:
             self.save()
-            self._second, self._tail = second, []
+            self._second, self._tail, self._saved = second, [], 0
             self._tail_identities, self._known = set(), 0
         self._tail.append(bucket)
 
     def save(self) -> None:
         """Write what is not yet written."""
-        if self._tail:
-            row = (self._second, self._encode(self._tail))
-            self._sql.execute("INSERT OR REPLACE INTO history VALUES (?, ?)", row)
+        if new := self._tail[self._saved :]:
+            row = (new[0].tick, self._encode(new))
+            self._sql.execute("INSERT INTO history VALUES (?, ?)", row)
+            self._saved = len(self._tail)
 
     def read(
         self, first: int, last: int, seconds: Container[int] | None = None
     ) -> Iterator[Bucket]:
         """The buckets of a range of ticks, both ends included, or at least of the seconds given."""
         rows = self._sql.execute(
-            "SELECT second FROM history WHERE second BETWEEN ? AND ? AND second <> ? ORDER BY 1",
-            (first // SECOND, last // SECOND, self._second),
+            "SELECT DISTINCT first / ?1 FROM history WHERE first BETWEEN ?2 AND ?3 ORDER BY first",
+            (SECOND, first // SECOND * SECOND, min(last, self._second * SECOND - 1)),
         ).fetchall()
         for (second,) in rows:
             if seconds is None or second in seconds:
@@ -93,7 +99,7 @@ class History:
 
     def expire(self, before: int) -> None:
         """Forget what is older than a tick."""
-        self._sql.execute("DELETE FROM history WHERE second < ?", (before // SECOND,))
+        self._sql.execute("DELETE FROM history WHERE first < ?", (before // SECOND * SECOND,))
         self._sql.execute("DELETE FROM stray WHERE tick < ?", (before,))
 
     def _counted(self, second: int) -> set[Identity] | frozenset[Identity]:
@@ -108,9 +114,10 @@ class History:
         return frozenset(_identities(self._load(second)))
 
     def _load(self, second: int) -> list[Bucket]:
-        sql = "SELECT buckets FROM history WHERE second = ?"
-        row = self._sql.execute(sql, (second,)).fetchone()
-        return self._decode(row[0]) if row else []
+        first = second * SECOND
+        sql = "SELECT buckets FROM history WHERE first BETWEEN ? AND ? ORDER BY first"
+        rows = self._sql.execute(sql, (first, first + SECOND - 1)).fetchall()
+        return [bucket for (buckets,) in rows for bucket in self._decode(buckets)]
 
 
 def _identities(buckets: list[Bucket]) -> set[Identity]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analytics_engine.history import History
 from analytics_engine.incident import Incident
-from analytics_engine.line import Bucket
+from analytics_engine.line import Bucket, joined
 from analytics_engine.window import Window
 
 Span = tuple[int, int]
@@ -35,19 +35,18 @@ class Past:
         late = deque(sorted(tick for tick in self._late if first <= tick <= last))
         for bucket in self._read((first, last)):
             while late and late[0] < bucket.tick:
-                yield _joined(self._late[late.popleft()])
+                yield joined(self._late[late.popleft()])
             parts = self._late[late.popleft()] if late and late[0] == bucket.tick else []
             on_time = _by_first(bucket, late=False).get(bucket.tick, ())
             if kept := self._kept(bucket, on_time, bucket.tick):
                 parts = [*parts, kept]
             if parts:
-                yield _joined(parts)
+                yield joined(parts)
         for tick in late:
-            yield _joined(self._late[tick])
+            yield joined(self._late[tick])
 
     def _read(self, span: Span) -> Iterator[Bucket]:
-        test = self._window.rule.test
-        return (bucket for bucket in self._history.read(*span) if bucket.test == test)
+        return filter(self._window.sees, self._history.read(*span))
 
     def _kept(self, bucket: Bucket, rows: Iterable[int], tick: int) -> Bucket | None:
         names = self._window.names(bucket.columns)
@@ -68,8 +67,8 @@ class Touched(NamedTuple):
 def touched(history: History, window: Window, folded: Span) -> list[Touched]:
     """What the late lines that were taken in between two ticks touch."""
     spans: dict[str, Span] = {}
-    for bucket in history.read(*folded):
-        if bucket.firsts is None or bucket.test != window.rule.test:
+    for bucket in filter(window.sees, history.read(*folded)):
+        if bucket.firsts is None:
             continue
         names = window.names(bucket.columns)
         for row, first in enumerate(bucket.firsts):
@@ -104,17 +103,6 @@ def _by_first(bucket: Bucket, late: bool) -> dict[int, Sequence[int]]:
         if (first < bucket.tick) == late:
             rows.setdefault(first, []).append(row)
     return dict(rows)
-
-
-def _joined(buckets: list[Bucket]) -> Bucket:
-    first = buckets[0]
-    if len(buckets) == 1:
-        return first
-    columns = {
-        name: [value for bucket in buckets for value in bucket.columns[name]]
-        for name in first.columns
-    }
-    return Bucket(first.tick, first.test, columns)
 
 
 def cover(one: Span | None, other: Span) -> Span:

@@ -56,6 +56,21 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
         return Bucket(self.tick, self.test, columns, firsts)
 
 
+def joined(buckets: Sequence[Bucket]) -> Bucket:
+    """One bucket of the lines of several that have the same columns, at the first one's tick."""
+    first = buckets[0]
+    if len(buckets) == 1:
+        return first
+    columns = {
+        name: [value for bucket in buckets for value in bucket.columns[name]]
+        for name in first.columns
+    }
+    firsts = None
+    if any(bucket.firsts for bucket in buckets):
+        firsts = [tick for b in buckets for tick in (b.firsts or [b.tick] * len(b))]
+    return Bucket(first.tick, first.test, columns, firsts)
+
+
 def line_type(columns: Iterable[str]) -> type[msgspec.Struct]:
     """The struct that a record is decoded into: only what is needed, as decoding costs most."""
     required = (*IDENTITY, "EventTime")

@@ -12,7 +12,7 @@ from analytics_engine.engine import Engine
 from analytics_engine.history import History
 from analytics_engine.snapshot import Snapshot
 
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS checkpoint (
@@ -21,6 +21,16 @@ CREATE TABLE IF NOT EXISTS checkpoint (
 CREATE TABLE IF NOT EXISTS outbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT, incident_id TEXT NOT NULL, alarm BLOB NOT NULL
 ) STRICT;
+"""
+
+# Rows of the history were numbered by their second.
+_FROM_1 = """
+BEGIN;
+ALTER TABLE history RENAME COLUMN second TO first;
+UPDATE history SET first = -first * 10;  -- none may meet another on its way
+UPDATE history SET first = -first;
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 
@@ -36,7 +46,9 @@ class Store:
         # NORMAL: a power cut may cost the newest saves, never their agreement; they are read again.
         self._sql.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
         version = self._sql.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
+        if version == 1:
+            self._sql.executescript(_FROM_1)
+        elif version not in (0, VERSION):
             raise StoreError(f"{path} is of version {version}, this engine writes {VERSION}")
         self._sql.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
         self.history = History(self._sql)

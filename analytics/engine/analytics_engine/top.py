@@ -1,32 +1,32 @@
 """The most frequent values of an incident, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 
 from analytics_engine.history import History
 from analytics_engine.incident import Incident
-from analytics_engine.line import SECOND, TOP_COLUMNS
+from analytics_engine.line import SECOND, TOP_COLUMNS, Bucket, joined
 from analytics_engine.measure import matching
-from analytics_engine.rules import Rule
 from analytics_engine.window import Window
 
 LIMIT = 1_000
 SHOWN = 5
 EVERY = 60 * SECOND
 """An open incident's top is brought up to date this often, to need no older history."""
+CHUNK = 2_000
+"""Lines."""
 
 Span = tuple[int, int]
 """Ticks, both ends included."""
 
 
-def merge(counts: dict[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    """Both together: exact up to LIMIT distinct values, beyond it a lower bound (Misra-Gries)."""
-    merged = Counter(counts)
-    merged.update(more)
-    if len(merged) <= LIMIT:
-        return dict(merged)
-    floor = sorted(merged.values(), reverse=True)[LIMIT]
-    return {value: count - floor for value, count in merged.items() if count > floor}
+def bounded(counts: Mapping[str, int]) -> dict[str, int]:
+    """Exact up to LIMIT distinct values, beyond it a lower bound (Misra-Gries)."""
+    if len(counts) <= LIMIT:
+        return dict(counts)
+    floor = sorted(counts.values(), reverse=True)[LIMIT]
+    return {value: count - floor for value, count in counts.items() if count > floor}
 
 
 def shown(counts: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -34,61 +34,94 @@ def shown(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
 
 
-class Tops:
-    """Counts the lines of the incidents of one rule, from the history."""
-
-    def __init__(self, rule: Rule, window: Window, history: History) -> None:
-        self._rule, self._window, self._history = rule, window, history
-
-    def keep(self, incidents: Iterable[Incident], now: int) -> None:
-        """Bring open incidents up to date, in one go for those that are due at once."""
-        due: dict[Span, list[Incident]] = {}
+def keep(history: History, rules: Iterable[tuple[Window, Iterable[Incident]]], now: int) -> None:
+    """Bring incidents up to date, those of all rules that are due at once in one go."""
+    due: dict[Span, list[tuple[Window, list[Incident]]]] = {}
+    for window, incidents in rules:
+        of_rule: dict[Span, list[Incident]] = {}
         for incident in incidents:
             until = incident.topped - incident.topped % EVERY + EVERY
             last_hot = now if incident.hot else incident.last_hot
             while last_hot >= until:
-                due.setdefault((incident.topped, until), []).append(incident)
+                of_rule.setdefault((incident.topped, until), []).append(incident)
                 until += EVERY
-        for (topped, until), some in sorted(due.items(), key=lambda item: item[0]):
-            self.count(some, max(topped, until - EVERY), until)
+        for span, some in of_rule.items():
+            due.setdefault(span, []).append((window, some))
+    for (topped, until), together in sorted(due.items(), key=lambda item: item[0]):
+        count(history, together, max(topped, until - EVERY), until)
 
-    def count(
-        self,
-        incidents: Sequence[Incident],
-        after: int,
-        until: int,
-        seconds: Container[int] | None = None,
-    ) -> None:
-        """Count the lines of some ticks; none from before an incident's window."""
-        rule = self._rule
-        found: dict[str, dict[str, list[str]]] = {
-            i.scope: {name: [] for name in TOP_COLUMNS} for i in incidents
+
+def count(
+    history: History,
+    rules: Iterable[tuple[Window, Sequence[Incident]]],
+    after: int,
+    until: int,
+    seconds: Container[int] | None = None,
+) -> None:
+    """Count the lines of some ticks for the incidents of each rule."""
+    tops = [_Tops(window, incidents) for window, incidents in rules]
+    for bucket in _chunks(history.read(after + 1, until, seconds)):
+        for top in tops:
+            top.add(bucket)
+    for top in tops:
+        top.finish(until)
+
+
+def _chunks(buckets: Iterable[Bucket]) -> Iterator[Bucket]:
+    """Like buckets together, as many as are cheap to count at once and to hold in memory."""
+    some: list[Bucket] = []
+    lines = 0
+    for bucket in buckets:
+        if some and (lines >= CHUNK or not _alike(some[0], bucket)):
+            yield joined(some)
+            some, lines = [], 0
+        some.append(bucket)
+        lines += len(bucket)
+    if some:
+        yield joined(some)
+
+
+def _alike(one: Bucket, other: Bucket) -> bool:
+    return one.test == other.test and one.columns.keys() == other.columns.keys()
+
+
+class _Tops:
+    """Counts lines for incidents of one rule; none from before an incident's window."""
+
+    def __init__(self, window: Window, incidents: Sequence[Incident]) -> None:
+        self._window, self._incidents = window, incidents
+        self._counts = {
+            i.scope: {name: Counter(i.top.get(name, {})) for name in TOP_COLUMNS} for i in incidents
         }
-        oldest = {i.scope: i.opened - rule.window for i in incidents}
-        for bucket in self._history.read(after + 1, until, seconds):
-            if bucket.test != rule.test:
-                continue
-            columns, firsts = bucket.columns, bucket.firsts
-            rows: dict[str, list[int]] = {scope: [] for scope in found}
-            if (names := self._window.names(columns)) is None:
-                rows[""] = list(range(len(bucket)))
-            elif not rows.keys().isdisjoint(names):
-                for row, name in enumerate(names):
-                    if name in rows:
-                        rows[name].append(row)
-            else:
-                continue
-            chosen = matching(rule.where, columns) if rule.where is not None else None
-            for scope, some in rows.items():
-                if chosen is not None:
-                    some = [row for row in some if chosen[row]]
-                if firsts is not None:
-                    some = [row for row in some if firsts[row] > oldest[scope]]
-                for column, gathered in found[scope].items():
-                    values = columns[column]
-                    every = len(some) == len(values)
-                    gathered += values if every else [values[row] for row in some]
-        for incident in incidents:
-            for column, gathered in found[incident.scope].items():
-                incident.top[column] = merge(incident.top.get(column, {}), Counter(gathered))
+        self._oldest = {i.scope: i.opened - window.rule.window for i in incidents}
+
+    def add(self, bucket: Bucket) -> None:
+        if not self._window.sees(bucket):
+            return
+        firsts = bucket.firsts
+        for scope, rows in self._rows(bucket).items():
+            if firsts is not None:
+                rows = [row for row in rows if firsts[row] > self._oldest[scope]]
+            every = len(rows) == len(bucket)
+            for column, counter in self._counts[scope].items():
+                values = bucket.columns[column]
+                counter.update(values if every else [values[row] for row in rows])
+
+    def finish(self, until: int) -> None:
+        for incident in self._incidents:
+            counts = self._counts[incident.scope]
+            incident.top = {column: bounded(counter) for column, counter in counts.items()}
             incident.topped = until
+
+    def _rows(self, bucket: Bucket) -> Mapping[str, Sequence[int]]:
+        """Which lines are of each incident's scope."""
+        chosen: Sequence[int] = range(len(bucket))
+        if (where := self._window.rule.where) is not None:
+            chosen = list(compress(chosen, matching(where, bucket.columns)))
+        if (names := self._window.names(bucket.columns)) is None:
+            return {"": chosen}
+        rows: dict[str, list[int]] = {}
+        for row in chosen:
+            if (name := names[row]) in self._counts:
+                rows.setdefault(name, []).append(row)
+        return rows

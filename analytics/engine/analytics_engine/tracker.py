@@ -14,7 +14,7 @@ from analytics_engine.late import Past, Span, cover
 from analytics_engine.line import Bucket
 from analytics_engine.reference import References
 from analytics_engine.rules import Rule
-from analytics_engine.top import Tops
+from analytics_engine.top import count, keep
 from analytics_engine.window import NEVER, Entry, Group, Window
 
 
@@ -51,7 +51,6 @@ class Tracker:
         self.open: dict[str, Incident] = {}
         self.closed = [incident for incident in state.incidents if incident.closed is not None]
         self.below = rule.comparison == "below"
-        self._tops = Tops(rule, self.window, history)
         self._late = state.late
         self._plain = not self.below and rule.measure in ("lines", "invoices")
         self._fresh = fresh or state.fresh
@@ -61,10 +60,9 @@ class Tracker:
         self._due: dict[str, int] = {}
         for scope, born in state.born.items():
             self.window.group(scope, born)
-        for bucket in history.read(decided - rule.window + 1, decided):
-            if bucket.test == rule.test:
-                self.window.leave(bucket.tick)
-                self.window.enter(bucket)
+        for bucket in filter(self.window.sees, history.read(decided - rule.window + 1, decided)):
+            self.window.leave(bucket.tick)
+            self.window.enter(bucket)
         self.window.leave(decided)
         for incident in state.incidents:
             if incident.closed is None:
@@ -90,7 +88,7 @@ class Tracker:
     def advance(self, buckets: Iterable[Bucket], until: int) -> list[Alarm]:
         """Take in the lines up to a decided tick, and return what is to be said.
 
-        A tick has one bucket at most.
+        A tick has one bucket at most. What is open needs `top.keep` then.
         """
         alarms: list[Alarm] = []
         for bucket in buckets:
@@ -98,7 +96,6 @@ class Tracker:
             self._step(bucket.tick, bucket, alarms)
         self._pass(until, alarms)
         self.decided = until
-        self._tops.keep(self.open.values(), until)
         return alarms
 
     def forget(self, before: int) -> None:
@@ -182,7 +179,8 @@ class Tracker:
         value, lines = self.window.value(group), group.lines
         incident = Incident(group.name, tick, tick, value, tick, lines, lines, lines)
         seconds = self.window.seconds(group) if self.rule.group_by is not None else None
-        self._tops.count([incident], tick - self.rule.window, tick, seconds)
+        before = tick - self.rule.window
+        count(self.history, [(self.window, [incident])], before, tick, seconds)
         self.open[group.name] = incident
         self._plan(incident)
         return announce(self.rule, "OPEN", tick, incident, group, value)
@@ -209,6 +207,7 @@ class Tracker:
         group, rule = self.window.groups[incident.scope], self.rule
         value = self.window.value(group)
         incident.keep_hot(tick)
+        was_hot = incident.hot
         incident.step(tick, self.window.is_hot(group, tick), value, group.lines, not self.below)
         said = incident.said(tick, rule.quiet, rule.reminder)
         if said == "CLOSE":
@@ -216,7 +215,8 @@ class Tracker:
             return
         if said == "REMINDER":
             alarms.append(announce(rule, "REMINDER", tick, incident, group, value))
-        self._plan(incident)
+        if incident.hot != was_hot or self._due.get(incident.scope, tick) <= tick:
+            self._plan(incident)
 
     def _plan(self, incident: Incident) -> None:
         """Note when something is due of an incident though nothing happens."""
@@ -231,8 +231,9 @@ class Tracker:
         self, tick: int, group: Group, incident: Incident, reason: str | None = None
     ) -> Alarm:
         incident.closed = tick
-        self._tops.keep([incident], tick)
-        self._tops.count([incident], incident.topped, incident.last_hot)
+        topped = [(self.window, [incident])]
+        keep(self.history, topped, tick)
+        count(self.history, topped, incident.topped, incident.last_hot)
         value = self.window.value(group)
         alarm = announce(self.rule, "CLOSE", tick, incident, group, value, reason)
         del self.open[group.name]

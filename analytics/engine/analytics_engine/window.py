@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 
 from analytics_engine.grouping import thresholds, translation
-from analytics_engine.line import SECOND, Bucket
+from analytics_engine.line import COLUMNS, SECOND, Bucket
 from analytics_engine.measure import PENCE, matching, revenue, tally
 from analytics_engine.reference import UNKNOWN, References, translate
 from analytics_engine.rules import RUN, Rule
@@ -51,6 +51,7 @@ class Window:
         self._keep = rule.comparison == "below"
         self._simple = rule.measure == "lines" and rule.group_by is None and rule.where is None
         self._key, self._translation = translation(rule, references)
+        self._needs = {*rule.columns, *({self._key} & {*COLUMNS})}
         self._thresholds = thresholds(rule, references)
 
     @property
@@ -58,6 +59,13 @@ class Window:
         """The next tick at which something leaves."""
         on_time = self._on_time[0][0] if self._on_time else NEVER
         return min(on_time, self._late[0][0]) if self._late else on_time
+
+    def sees(self, bucket: Bucket) -> bool:
+        """Whether a bucket of the history is for this rule.
+
+        One from before a change of rules may lack what this one needs: it counts what comes then.
+        """
+        return bucket.test == self.rule.test and self._needs <= bucket.columns.keys()
 
     def seconds(self, group: Group) -> set[int]:
         """The seconds at which the lines of a group that are in the window entered."""

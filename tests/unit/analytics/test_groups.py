@@ -1,8 +1,9 @@
 """Groups: measures, limits, tops; and that a restart in the middle changes none of them."""
 
+import pytest
 from analytics_engine.engine import Engine
 from analytics_engine.rules import Rule, Where
-from analytics_engine.top import LIMIT, merge, shown
+from analytics_engine.top import LIMIT, bounded, shown
 
 from tests.unit.analytics.conftest import START, Driven, puts, time_of
 
@@ -79,10 +80,10 @@ def test_tops_are_of_the_incident() -> None:
 
 def test_tops_are_exact_until_the_limit_and_bounded_beyond() -> None:
     many = {f"v{number:04}": 1 for number in range(LIMIT - 1)}
-    exact = merge(many, {"w": 5})
+    exact = bounded(many | {"w": 5})
     assert len(exact) == LIMIT
     assert shown(exact)[:2] == [("w", 5), ("v0000", 1)]
-    over = merge(exact, {"x": 3, "y": 1})
+    over = bounded(exact | {"x": 3, "y": 1})
     assert len(over) <= LIMIT
     assert [value for value, _ in shown(over)][:2] == ["w", "x"]
 
@@ -97,3 +98,29 @@ def test_a_rule_that_is_new_opens_at_the_next_tick_after_a_restart_too() -> None
         engine.idle("0", START + 5_000)
         (alarm,) = engine.advance()
         assert (alarm.rule, alarm.event_time) == ("new", time_of(3_300))
+
+
+@pytest.mark.parametrize(
+    ("rule", "column"),
+    [
+        (Rule("new", 5, group_by="Customer"), "Customer"),
+        (Rule("new", 5, where=Where("Description", equals="A")), "Description"),
+    ],
+)
+def test_a_rule_that_needs_a_new_column_counts_what_comes_then(rule: Rule, column: str) -> None:
+    """What was kept of earlier lines lacks it."""
+    driven = Driven([Rule("other", 99)])
+    driven.put(puts([0, 200, 400, 600], **{column: "A"}))
+    driven.idle(3_000)
+    driven.engine.change([Rule("other", 99), rule], {})
+    driven.store.save(driven.engine)
+    driven.engine = Engine(driven.store.history, driven.store.load())
+    driven.put(puts([4_000] * 5, "J", **{column: "A"}))
+    (opened,) = driven.idle(5_000)
+    assert (opened.rule, opened.order_count) == ("new", 5)
+    assert opened.top["Country"] == [("France", 5)]
+    driven.idle(120_000)
+    late = puts([3_500], "K", delay_ms=120_000, **{column: "A"})
+    driven.put(late)  # the past is counted again
+    driven.idle(240_000)
+    assert [alarm.kind for alarm in driven.alarms] == ["OPEN", "CLOSE", "CORRECTION"]

@@ -1,11 +1,15 @@
 """Each sentence of the design about time, lateness and replay."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 from analytics_engine.clock import next_read
 from analytics_engine.engine import Engine
 from analytics_engine.line import at
 from analytics_engine.line import milliseconds as parse
 from analytics_engine.rules import Rule
+from analytics_engine.store import Store
 
 from tests.unit.analytics.conftest import START, Driven, Put, puts
 
@@ -193,3 +197,25 @@ def test_lines_of_a_shard_that_has_ended_are_read_again_until_they_count(
     driven.idle(20_000, shard=1)
     assert [(one.kind, one.order_count) for one in driven.alarms] == [("OPEN", 30)]
     assert driven.engine.snapshot().shards.keys() == {"1"}
+
+
+def test_state_of_version_1_is_taken_over(surge: Rule, tmp_path: Path) -> None:
+    driven = Driven([surge])
+    driven.store = Store(tmp_path / "engine.db")
+    driven.engine = Engine(driven.store.history, driven.store.load())
+    driven.engine.change([surge], {})
+    driven.engine.open_shard("0")
+    driven.put(puts(range(0, 2_900, 100), delay_ms=0))
+    driven.idle(4_000)
+    driven.store.save(driven.engine)
+    driven.store.close()
+    old = sqlite3.connect(tmp_path / "engine.db", isolation_level=None)
+    old.executescript("""
+        UPDATE history SET first = -first / 10; UPDATE history SET first = -first;
+        ALTER TABLE history RENAME COLUMN first TO second; PRAGMA user_version = 1;
+    """)
+    old.close()
+    driven.store = Store(tmp_path / "engine.db")
+    driven.engine = Engine(driven.store.history, driven.store.load())
+    driven.put(puts([4_000], "J"))
+    assert [alarm.order_count for alarm in driven.idle(5_000)] == [30]
