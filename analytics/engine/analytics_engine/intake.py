@@ -7,11 +7,20 @@ from typing import Any, Protocol
 import msgspec
 
 from analytics_engine.clock import AHEAD_MS, HORIZON, LATENESS_MS, Shard, arrival_tick
-from analytics_engine.history import History, Identity
-from analytics_engine.line import TICK_MS, Bucket, Ticks, first_tick, line_type, milliseconds
+from analytics_engine.history import History
+from analytics_engine.line import (
+    IDENTITY,
+    TICK_MS,
+    Bucket,
+    Ticks,
+    first_tick,
+    line_type,
+    milliseconds,
+)
 from analytics_engine.snapshot import Counts
 
 TEST_INVOICE = "V"
+_identity = attrgetter(*IDENTITY)
 _TICKS = 1000 / TICK_MS
 _LATENESS, _AHEAD = LATENESS_MS / TICK_MS, AHEAD_MS / TICK_MS
 
@@ -75,16 +84,9 @@ class Intake:
         counts = self.counts
         ticks, on_time, decided = self._ticks, self._on_time, self.decided
         latest = shard.arrival_ms / 1000
-        # Of lines that arrived at `latest`, those that ask for these ticks count there.
-        low = ahead = 0.0
         for arrival, line in zip(arrivals, lines, strict=True):
-            if arrival > latest or not ahead:
-                if arrival > latest:
-                    latest = arrival
-                low = latest * _TICKS - _LATENESS
-                if low <= decided:
-                    low = decided + 1
-                ahead = latest * _TICKS + _AHEAD
+            if arrival > latest:
+                latest = arrival
             if line is None:
                 counts.unreadable += 1
                 continue
@@ -95,7 +97,7 @@ class Intake:
                 except (ValueError, OverflowError):
                     counts.unreadable += 1
                     continue
-            if low <= tick <= ahead:
+            if -_LATENESS <= tick - latest * _TICKS <= _AHEAD and tick > decided:
                 if tick in on_time:
                     on_time[tick].append(line)
                 else:
@@ -155,10 +157,9 @@ class Intake:
 
     def _unique(self, tick: int, lines: list[Any]) -> tuple[list[Any], None]:
         """Lines at their own tick, without repeats: these have the same EventTime."""
-        keys = [(line.InvoiceNo, line.LineNo) for line in lines]
         known = self._history.strays(tick)
-        if known or len(set(keys)) != len(keys):
-            unique = {key: line for key, line in zip(keys, lines, strict=True) if key not in known}
+        if known or len(set(map(_identity, lines))) != len(lines):
+            unique = {key: line for line in lines if (key := _identity(line)) not in known}
             self.counts.repeated += len(lines) - len(unique)
             lines = list(unique.values())
         return lines, None
@@ -168,8 +169,7 @@ class Intake:
     ) -> tuple[list[Any], list[int] | None]:
         firsts = [tick] * len(lines)
         for own, asked, line, unexpected in strays:
-            identity: Identity = (line.InvoiceNo, line.LineNo)
-            if self._history.stray(identity, asked, tick):
+            if self._history.stray(_identity(line), asked, tick):
                 lines.append(line)
                 firsts.append(own)
                 self.counts.late += own < tick

@@ -92,9 +92,11 @@ class Tracker:
         """
         alarms: list[Alarm] = []
         for bucket in buckets:
-            self._pass(bucket.tick - 1, alarms)
+            while (tick := self._next_event()) < bucket.tick:
+                self._step(tick, None, alarms)
             self._step(bucket.tick, bucket, alarms)
-        self._pass(until, alarms)
+        while (tick := self._next_event()) <= until:
+            self._step(tick, None, alarms)
         self.decided = until
         return alarms
 
@@ -126,11 +128,6 @@ class Tracker:
         """When something is due of an open incident."""
         return self._agenda[0][0] if self._agenda else self.decided
 
-    def _pass(self, until: int, alarms: list[Alarm]) -> None:
-        """Go on to a tick to which no lines come."""
-        while (tick := self._next_event()) <= until:
-            self._step(tick, None, alarms)
-
     def _next_event(self) -> int:
         """The next tick at which something may be due though no lines come."""
         if self._fresh:
@@ -145,8 +142,10 @@ class Tracker:
         if self._late is not None:
             found = min(found, hindsight.due(self._late, self.rule.quiet))
         if self.below:
-            starts = [group.born + self.rule.window for group in self.window.groups.values()]
-            found = min([found, *(start for start in starts if start > self._stepped)])
+            for group in self.window.groups.values():
+                start = group.born + self.rule.window
+                if self._stepped < start < found:
+                    found = start
         return found
 
     def _step(self, tick: int, bucket: Bucket | None, alarms: list[Alarm]) -> None:
@@ -165,8 +164,11 @@ class Tracker:
         else:
             candidates = dict.fromkeys([*left, *(group for group, _, _ in entries)])
         for group in candidates:
-            if group.name not in incidents and window.is_hot(group, tick):
-                alarms.append(self._open(tick, group))
+            if group.name in incidents:
+                continue
+            value = window.value(group)
+            if window.is_hot(group, value, tick):
+                alarms.append(self._open(tick, group, value))
 
         if bucket is not None and bucket.firsts is not None and min(bucket.firsts) < tick:
             self._late = cover(self._late, (tick, tick))
@@ -174,9 +176,9 @@ class Tracker:
             late, self._late = self._late, None
             alarms += hindsight.reckon(self, tick, late)
 
-    def _open(self, tick: int, group: Group) -> Alarm:
+    def _open(self, tick: int, group: Group, value: float) -> Alarm:
         self.window.pin(group.name, tick)
-        value, lines = self.window.value(group), group.lines
+        lines = group.lines
         incident = Incident(group.name, tick, tick, value, tick, lines, lines, lines)
         seconds = self.window.seconds(group) if self.rule.group_by is not None else None
         before = tick - self.rule.window
@@ -190,25 +192,25 @@ class Tracker:
     ) -> None:
         """Bring the incidents on to which something happens at a tick, or of which it is due."""
         incidents = self.open
-        touched = {group.name for group in left}
+        touched = {group.name for group in left if group.name in incidents}
         for group, lines, _ in entries:
-            touched.add(group.name)
             if (known := incidents.get(group.name)) is not None:
+                touched.add(group.name)
                 known.total += lines
         while self._agenda and self._agenda[0][0] <= tick:
             due, scope = heapq.heappop(self._agenda)
             if self._due.get(scope) == due:
                 touched.add(scope)
         for scope in sorted(touched):
-            if (known := incidents.get(scope)) is not None:
-                self._bring_on(tick, known, alarms)
+            self._bring_on(tick, incidents[scope], alarms)
 
     def _bring_on(self, tick: int, incident: Incident, alarms: list[Alarm]) -> None:
         group, rule = self.window.groups[incident.scope], self.rule
         value = self.window.value(group)
         incident.keep_hot(tick)
         was_hot = incident.hot
-        incident.step(tick, self.window.is_hot(group, tick), value, group.lines, not self.below)
+        hot = self.window.is_hot(group, value, tick)
+        incident.step(tick, hot, value, group.lines, not self.below)
         said = incident.said(tick, rule.quiet, rule.reminder)
         if said == "CLOSE":
             alarms.append(self._close(tick, group, incident))

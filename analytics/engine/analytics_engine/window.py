@@ -48,7 +48,7 @@ class Window:
         self._since = since
         self._on_time: deque[tuple[int, list[Entry]]] = deque()
         self._late: list[tuple[int, int, list[Entry]]] = []
-        self._keep = rule.comparison == "below"
+        self.below = rule.comparison == "below"
         self._simple = rule.measure == "lines" and rule.group_by is None and rule.where is None
         self._key, self._translation = translation(rule, references)
         self._needs = {*rule.columns, *({self._key} & {*COLUMNS})}
@@ -82,7 +82,8 @@ class Window:
         on_time, late = self._on_time, self._late
         left: list[Group] = []
         while on_time and on_time[0][0] <= tick:
-            self._take_out(*on_time.popleft(), left)
+            leaving, entries = on_time.popleft()
+            self._take_out(leaving, entries, left)
         while late and late[0][0] <= tick:
             leaving, _, entries = heapq.heappop(late)
             self._take_out(leaving, entries, left)
@@ -112,12 +113,12 @@ class Window:
             return group.amount / group.lines if group.lines else 0.0
         return group.amount / PENCE if self.rule.measure == "revenue" else group.amount
 
-    def is_hot(self, group: Group, tick: int) -> bool:
+    def is_hot(self, group: Group, value: float, tick: int) -> bool:
         if group.lines < self.rule.minimum_lines:
             return False
-        if self.rule.comparison == "below":
-            return tick >= group.born + self.rule.window and self.value(group) < group.threshold
-        return self.value(group) >= group.threshold
+        if self.below:
+            return tick >= group.born + self.rule.window and value < group.threshold
+        return value >= group.threshold
 
     def restored(self) -> None:
         """All that was in the window has entered again; from now on there is room as usual."""
@@ -154,14 +155,14 @@ class Window:
         return self.group(OTHER, tick)
 
     def _forget(self, group: Group) -> None:
-        if not group.lines and not self._keep and group.name not in self.pinned:
+        if not group.lines and not self.below and group.name not in self.pinned:
             self.groups.pop(group.name, None)
 
     def _entries(self, bucket: Bucket, first: int) -> list[Entry]:
         rule, columns, tick = self.rule, bucket.columns, bucket.tick
         if self._simple:
             lines = len(bucket)
-            group = self.group("", tick)
+            group = self.groups.get("") or self.group("", tick)
             group.lines += lines
             group.amount += lines
             return [(group, lines, lines)]
