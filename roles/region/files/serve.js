@@ -3,12 +3,12 @@
 'use strict'
 
 const [part, port, path] = process.argv.slice(2)
-const amend = { kinesalite: trimStreams, dynalite: keepTagsOfNewTables }
+const amend = { kinesalite: [trimStreams, takeArns], dynalite: [keepTagsOfNewTables] }
 // No time in between states: what is killed while it makes a table or a stream leaves it so for ever.
 const times = { createStreamMs: 0, deleteStreamMs: 0, updateStreamMs: 0,
   createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 }
 
-amend[part]()
+for (const change of amend[part]) change()
 require(part)({ path, shardLimit: 500, ...times }).listen(Number(port), '127.0.0.1')
 
 // Both throw where a client goes away in the middle of a request: nothing was done yet, go on.
@@ -40,6 +40,20 @@ function trimStreams () {
         }
       }
     }
+  }
+}
+
+// kinesalite knows streams by name only, and no filter of shards; Flink's connector calls by ARN.
+function takeArns () {
+  const validations = require('kinesalite/validations')
+  const { checkTypes } = validations
+  validations.checkTypes = (data, types) => {
+    const { StreamARN: arn, ShardFilter: filter } = data
+    if (types.StreamName && arn && !data.StreamName) data.StreamName = arn.split('/').at(-1)
+    if (types.ExclusiveStartShardId && filter?.Type === 'AFTER_SHARD_ID') {
+      data.ExclusiveStartShardId = filter.ShardId
+    }
+    return checkTypes(data, types)
   }
 }
 

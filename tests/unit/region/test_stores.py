@@ -79,3 +79,20 @@ def read(kinesis, stream: str) -> list[bytes]:
         )["ShardIterator"]
         records += [each["Data"] for each in kinesis.get_records(ShardIterator=iterator)["Records"]]
     return records
+
+
+def test_a_stream_can_be_called_by_its_arn(region):
+    """As Flink's connector does."""
+    kinesis = region.client("kinesis")
+    kinesis.create_stream(StreamName="by-arn", ShardCount=2)
+    arn = kinesis.describe_stream_summary(StreamName="by-arn")["StreamDescriptionSummary"][
+        "StreamARN"
+    ]
+    summary = kinesis.describe_stream_summary(StreamARN=arn)["StreamDescriptionSummary"]
+    assert summary["StreamName"] == "by-arn"
+    first, second = (shard["ShardId"] for shard in kinesis.list_shards(StreamARN=arn)["Shards"])
+    after = {"Type": "AFTER_SHARD_ID", "ShardId": first}
+    shards = kinesis.list_shards(StreamARN=arn, ShardFilter=after)["Shards"]
+    assert [shard["ShardId"] for shard in shards] == [second]
+    kinesis.put_records(StreamARN=arn, Records=[{"Data": b"order", "PartitionKey": "a"}])
+    assert list(read(kinesis, "by-arn")) == [b"order"]
