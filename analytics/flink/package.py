@@ -33,7 +33,11 @@ def main() -> None:
     refused = [(rule.name, reason) for rule in rules if (reason := refusal(rule)) is not None]
     if refused:
         lines = [f"  {name}: {reason}" for name, reason in refused]
-        sys.exit("\n".join(["Flink cannot do these rules; leave them out (analytics_rules_left_out):", *lines]))
+        sys.exit(
+            "\n".join(
+                ["Flink cannot do these rules; leave them out (analytics_rules_left_out):", *lines]
+            )
+        )
     jar = connector(options.connector_jar, options.output)
     digest = hashlib.sha256(jar).hexdigest()
     if options.connector_sha256 not in (None, digest):

@@ -46,6 +46,7 @@ def main() -> None:
                 order = line(number, RATE)
                 log.write("\t".join(order[column] for column in COLUMNS) + "\n")
                 out.write(json.dumps(order) + "\n")
+        os.sync()  # nobody shall pay for the writing of these
         rules, references = load(RULES)
         surge = [rule for rule in rules if rule.name == "order_surge"]
         log = folder / "orders.log"

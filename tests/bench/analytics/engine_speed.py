@@ -28,6 +28,7 @@ from tests.analytics.brute import rfc3339
 RULES = Path(__file__).parents[3] / "analytics" / "rules.yml"
 START = 1_769_860_800_000
 BATCH = 2_000
+REPEATS = 3
 ADDRESSES = 10_000
 COUNTRIES = ("United Kingdom",) * 9 + ("Germany", "France", "EIRE", "Spain")
 
@@ -139,11 +140,15 @@ def main() -> None:
 
     def row(what: str, answers: list[bytes], rules: list[Rule], given: References) -> float:
         lines = sum(answer.count(b"SequenceNumber") for answer in answers)
-        used = engine(answers, rules, given)[0] / lines if rules else floor(answers) / lines
+        # The best of some: the others were disturbed.
+        runs = [
+            engine(answers, rules, given)[0] if rules else floor(answers) for _ in range(REPEATS)
+        ]
+        used = min(runs) / lines
         print(f"{what:44} {1 / used:12,.0f} lines/s {used * 1e6:7.2f} us", flush=True)
         return used
 
-    shipped = {}
+    alone, shipped = {}, {}
     for rate, lines in counts.items():
         answers = list(Load(rate, int(lines * scale)).answers())
         if rate == 1_000:
@@ -158,10 +163,12 @@ def main() -> None:
                 for n in range(20)
             ]
             row("20 rules, each in an incident, 1,000/s", answers, many, {})
-        row(f"order_surge alone, {rate:,}/s", answers, [surge], {})
+        alone[rate] = row(f"order_surge alone, {rate:,}/s", answers, [surge], {})
         shipped[rate] = row(f"shipped rules, {rate:,}/s", answers, rules, references)
         del answers
-    print(f"a line at 100/s costs {shipped[100] / shipped[10_000]:.2f} of one at 10,000/s")
+    for what, costs in (("order_surge alone", alone), ("shipped rules", shipped)):
+        ratio = costs[100] / costs[10_000]
+        print(f"{what}: a line at 100/s costs {ratio:.2f} of one at 10,000/s")
     resident = memory(int(200_000 * scale)) / 1e6
     print(f"{'resident at 1,000/s, 10,000 addresses':44} {resident:12,.0f} MB")
 
