@@ -72,7 +72,7 @@ class History:
     ) -> Iterator[Bucket]:
         """The buckets of a range of ticks, both ends included, or at least of the seconds given."""
         rows = self._sql.execute(
-            "SELECT DISTINCT first / ?1 FROM history WHERE first BETWEEN ?2 AND ?3 ORDER BY first",
+            "SELECT DISTINCT first / ?1 FROM history WHERE first BETWEEN ?2 AND ?3 ORDER BY 1",
             (SECOND, first // SECOND * SECOND, min(last, self._second * SECOND - 1)),
         ).fetchall()
         for (second,) in rows:
