@@ -32,12 +32,8 @@ def main() -> None:
     rules, references = load(options.rules, options.references)
     refused = [(rule.name, reason) for rule in rules if (reason := refusal(rule)) is not None]
     if refused:
-        lines = [f"  {name}: {reason}" for name, reason in refused]
-        sys.exit(
-            "\n".join(
-                ["Flink cannot do these rules; leave them out (analytics_rules_left_out):", *lines]
-            )
-        )
+        text = "Flink cannot do these rules; leave them out (analytics_rules_left_out):"
+        sys.exit("\n  ".join([text, *(f"{name}: {reason}" for name, reason in refused)]))
     jar = connector(options.connector_jar, options.output)
     digest = hashlib.sha256(jar).hexdigest()
     if options.connector_sha256 not in (None, digest):

@@ -50,7 +50,7 @@ class Tracker:
         self.window = Window(rule, references, state.since)
         self.open: dict[str, Incident] = {}
         self.closed = [incident for incident in state.incidents if incident.closed is not None]
-        self.below = rule.comparison == "below"
+        self.below = self.window.below
         self._late = state.late
         self._plain = not self.below and rule.measure in ("lines", "invoices")
         self._fresh = fresh or state.fresh
@@ -217,6 +217,7 @@ class Tracker:
             return
         if said == "REMINDER":
             alarms.append(announce(rule, "REMINDER", tick, incident, group, value))
+        # Else what is noted still holds.
         if incident.hot != was_hot or self._due.get(incident.scope, tick) <= tick:
             self._plan(incident)
 

@@ -82,8 +82,7 @@ class Window:
         on_time, late = self._on_time, self._late
         left: list[Group] = []
         while on_time and on_time[0][0] <= tick:
-            leaving, entries = on_time.popleft()
-            self._take_out(leaving, entries, left)
+            self._take_out(*on_time.popleft(), left)
         while late and late[0][0] <= tick:
             leaving, _, entries = heapq.heappop(late)
             self._take_out(leaving, entries, left)
@@ -162,7 +161,7 @@ class Window:
         rule, columns, tick = self.rule, bucket.columns, bucket.tick
         if self._simple:
             lines = len(bucket)
-            group = self.groups.get("") or self.group("", tick)
+            group = self.group("", tick)
             group.lines += lines
             group.amount += lines
             return [(group, lines, lines)]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from analytics_engine.alarm import Alarm
@@ -63,9 +64,13 @@ class Driven:
     """An engine with one shard or more, driven by hand."""
 
     def __init__(
-        self, rules: Sequence[Rule], shards: int = 1, references: dict[str, Reference] | None = None
+        self,
+        rules: Sequence[Rule],
+        shards: int = 1,
+        references: dict[str, Reference] | None = None,
+        path: Path | str = ":memory:",
     ) -> None:
-        self.store = Store(":memory:")
+        self.store = Store(path)
         self.engine = Engine(self.store.history, self.store.load())
         self.engine.change(rules, references or {})
         self.alarms: list[Alarm] = []

@@ -200,11 +200,7 @@ def test_lines_of_a_shard_that_has_ended_are_read_again_until_they_count(
 
 
 def test_state_of_version_1_is_taken_over(surge: Rule, tmp_path: Path) -> None:
-    driven = Driven([surge])
-    driven.store = Store(tmp_path / "engine.db")
-    driven.engine = Engine(driven.store.history, driven.store.load())
-    driven.engine.change([surge], {})
-    driven.engine.open_shard("0")
+    driven = Driven([surge], path=tmp_path / "engine.db")
     driven.put(puts(range(0, 2_900, 100), delay_ms=0))
     driven.idle(4_000)
     driven.store.save(driven.engine)
