@@ -117,7 +117,7 @@ class Fleet(Pipeline):
     def records(self) -> set[tuple[str, str]]:
         """OrderID and EventTime of every order line on the stream."""
         client = self.stack.client("kinesis")
-        name = self.stack["surgewatch_orders_stream"]
+        name = self.stack["surgewatch_streams"]["orders"]["name"]
         found = set()
         for shard in client.list_shards(StreamName=name)["Shards"]:
             iterator = client.get_shard_iterator(

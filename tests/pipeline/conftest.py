@@ -77,7 +77,7 @@ class Pipeline:
     def arrived(self) -> dict[tuple[str, str], tuple[int, int]]:
         """(EventTime, arrival) of the lines on the stream by (InvoiceNo, LineNo), milliseconds."""
         client = self.stack.client("kinesis")
-        name = self.stack["surgewatch_orders_stream"]
+        name = self.stack["surgewatch_streams"]["orders"]["name"]
         found: dict[tuple[str, str], tuple[int, int]] = {}
         for shard in client.list_shards(StreamName=name)["Shards"]:
             iterator = client.get_shard_iterator(

@@ -97,7 +97,7 @@ def test_every_line_becomes_an_item(pipeline: Pipeline) -> None:
     pipeline.play("generators", log_generator_lines_per_second=1000, log_generator_surges=[])
     # Put beside the agents: the log is the generator's, which takes up what others write.
     pipeline.stack.client("kinesis").put_records(
-        StreamName=pipeline.stack["surgewatch_orders_stream"],
+        StreamName=pipeline.stack["surgewatch_streams"]["orders"]["name"],
         Records=[
             {"Data": f"not an order line, {number}\n".encode(), "PartitionKey": str(number)}
             for number in range(50)

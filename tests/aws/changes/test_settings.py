@@ -7,10 +7,13 @@ import json
 import os
 
 import pytest
+import yaml
 
-from console import playbook
+from console import playbook, stack
 
 HOSTS, REGION, RESOURCES = (f"playbooks/{name}.yml" for name in ("hosts", "region", "resources"))
+STREAMS = yaml.safe_load((stack.ROOT / "inventory/stack.yml").read_text())["surgewatch_streams"]
+STREAMS["orders"]["shards"] = 3
 
 # The playbook, the setting, and the tasks that it must change.
 SETTINGS = [
@@ -22,7 +25,7 @@ SETTINGS = [
     (REGION, {"database_max_capacity": 4}, {"database : Make the cluster"}),
     (REGION, {"database_instances": 2}, {"database : Make its instances"}),
     (REGION, {"database_log_days": 14}, {"database : Make the group of its error log"}),
-    (RESOURCES, {"resources_orders_shards": 3}, {"resources : Make the streams"}),
+    (RESOURCES, {"surgewatch_streams": STREAMS}, {"resources : Make the streams"}),
     (RESOURCES, {"resources_table_kept": False},
      {"resources : Protect it, and let its items expire"}),
     (RESOURCES, {"functions_memory_mb": 512}, {"functions : Make the functions"}),
