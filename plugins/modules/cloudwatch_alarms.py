@@ -77,21 +77,12 @@ options:
     type: list
     elements: str
     default: []
-  tags:
-    description: Tags of the alarms.
-    type: dict
-    default: {}
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
+  - aws_resource.tags
 """
 
 EXAMPLES = r"""
@@ -129,6 +120,7 @@ names:
 
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import Fields, Tags, keep_tags  # noqa: E402
 from ansible_collections.amazon.aws.plugins.module_utils.modules import (  # noqa: E402
     AnsibleAWSModule,
 )
@@ -136,11 +128,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import (  # noqa: E402
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
-    compare_aws_tags,
 )
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-
-Fields = dict[str, Any]
 
 COMPARISONS = [
     f"{which}Threshold"
@@ -169,7 +158,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "prefix": {"required": True},
     "alarms": {"type": "list", "elements": "dict", "required": True, "options": ALARM},
     "actions": {"type": "list", "elements": "str", "default": []},
-    "tags": {"type": "dict", "default": {}},
+    "tags": {"type": "dict"},
+    "purge_tags": {"type": "bool", "default": True},
 }
 
 
@@ -235,7 +225,9 @@ class Alarms:
                         **({} if current else self._tags()),
                     )
             if current:
-                self._tag(name, found[name]["AlarmArn"], before, after)
+                tags_before, tags_after = self._tag(name, found[name]["AlarmArn"])
+                before |= tags_before
+                after |= tags_after
         wanted_names = {params["prefix"] + alarm["name"] for alarm in params["alarms"]}
         strays = sorted(set(found) - wanted_names)
         before |= {name: {"AlarmName": name} for name in strays}
@@ -247,21 +239,22 @@ class Alarms:
         tags = self._params["tags"]
         return {"Tags": ansible_dict_to_boto3_tag_list(tags)} if tags else {}
 
-    def _tag(self, name: str, arn: str, before: Fields, after: Fields) -> None:
+    def _tag(self, name: str, arn: str) -> tuple[Fields, Fields]:
         """Bring the tags of an alarm that there is up to date: PutMetricAlarm leaves them."""
-        answer = self._client.list_tags_for_resource(aws_retry=True, ResourceARN=arn)
-        current = boto3_tag_list_to_ansible_dict(answer["Tags"])
-        added, removed = compare_aws_tags(current, self._params["tags"], True)
-        if not added and not removed:
-            return
-        before[f"{name} tags"], after[f"{name} tags"] = current, self._params["tags"]
-        if self._module.check_mode:
-            return
-        if removed:
-            self._client.untag_resource(aws_retry=True, ResourceARN=arn, TagKeys=removed)
-        if added:
-            tags = ansible_dict_to_boto3_tag_list(added)
-            self._client.tag_resource(aws_retry=True, ResourceARN=arn, Tags=tags)
+        client = self._client
+
+        def read() -> Tags:
+            answer = client.list_tags_for_resource(aws_retry=True, ResourceARN=arn)
+            return boto3_tag_list_to_ansible_dict(answer["Tags"])
+
+        def add(tags: Tags) -> None:
+            listed = ansible_dict_to_boto3_tag_list(tags)
+            client.tag_resource(aws_retry=True, ResourceARN=arn, Tags=listed)
+
+        def remove(keys: list[str]) -> None:
+            client.untag_resource(aws_retry=True, ResourceARN=arn, TagKeys=keys)
+
+        return keep_tags(self._module, read, add=add, remove=remove, label=f"{name} tags")
 
 
 def main() -> None:

@@ -22,17 +22,11 @@ options:
   body:
     description: What it shows, as CloudWatch's "Dashboard body structure and syntax" says.
     type: dict
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
 """
 
 EXAMPLES = r"""

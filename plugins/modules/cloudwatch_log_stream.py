@@ -29,8 +29,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
 """
 
 EXAMPLES = r"""

@@ -26,16 +26,7 @@ options:
     description: Where the database is, C(host), C(port) and C(ca), and its C(dbname).
     type: dict
     default: {}
-  tags:
-    description: Tags of the secrets.
-    type: dict
-  purge_tags:
-    description: Whether other tags are removed.
-    type: bool
-    default: true
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
     description: Shows no password.
@@ -43,8 +34,8 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
+  - aws_resource.tags
 """
 
 EXAMPLES = r"""
@@ -72,6 +63,7 @@ import secrets  # noqa: E402
 import string  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import Fields, Tags, keep_tags  # noqa: E402
 from ansible_collections.amazon.aws.plugins.module_utils.modules import (  # noqa: E402
     AnsibleAWSModule,
 )
@@ -79,11 +71,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import (  # noqa: E402
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
-    compare_aws_tags,
 )
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-
-Fields = dict[str, Any]
 
 INHERITED = ("host", "port", "ca")
 HIDDEN = "(not shown)"
@@ -144,12 +133,23 @@ class Store:
             answer = self._client.create_secret(aws_retry=True, Name=name, SecretString=text)
         return answer["ARN"]
 
-    def tag(self, name: str, added: dict[str, str], removed: list[str]) -> None:
-        if removed:
-            self._client.untag_resource(aws_retry=True, SecretId=name, TagKeys=removed)
-        if added:
-            tags = ansible_dict_to_boto3_tag_list(added)
-            self._client.tag_resource(aws_retry=True, SecretId=name, Tags=tags)
+    def tag(self, name: str, found: Fields) -> tuple[Fields, Fields]:
+        """Bring the tags of a secret up to date; answer with them before and after."""
+
+        def add(tags: Tags) -> None:
+            listed = ansible_dict_to_boto3_tag_list(tags)
+            self._client.tag_resource(aws_retry=True, SecretId=name, Tags=listed)
+
+        def remove(keys: list[str]) -> None:
+            self._client.untag_resource(aws_retry=True, SecretId=name, TagKeys=keys)
+
+        return keep_tags(
+            self._module,
+            lambda: boto3_tag_list_to_ansible_dict(found.get("Tags", [])),
+            add=add,
+            remove=remove,
+            label=f"{name} tags",
+        )
 
 
 def keep_secrets(module: Any, store: Store) -> Fields:
@@ -177,24 +177,11 @@ def keep_secrets(module: Any, store: Store) -> Fields:
             before[name], after[name] = {} if deleted else shown(current), shown(wanted)
             if not module.check_mode:
                 arns[username] = store.write(name, wanted, exists=bool(found))
-        _tag(module, store, name, found or {}, before, after)
+        tags_before, tags_after = store.tag(name, found or {})
+        before |= tags_before
+        after |= tags_after
     changed = before != after
     return {"changed": changed, "diff": {"before": before, "after": after}, "arns": arns}
-
-
-def _tag(
-    module: Any, store: Store, name: str, found: Fields, before: Fields, after: Fields
-) -> None:
-    """Bring the tags of a secret up to date."""
-    wanted = module.params["tags"]
-    if wanted is None:
-        return
-    current = boto3_tag_list_to_ansible_dict(found.get("Tags", []))
-    added, removed = compare_aws_tags(current, wanted, module.params["purge_tags"])
-    if added or removed:
-        before[f"{name} tags"], after[f"{name} tags"] = current, wanted
-        if not module.check_mode:
-            store.tag(name, added, removed)
 
 
 def main() -> None:

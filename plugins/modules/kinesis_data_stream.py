@@ -37,28 +37,16 @@ options:
     description: Whether records are encrypted at rest, with the account's key for Kinesis.
     type: bool
     default: false
-  tags:
-    description: Tags of the stream.
-    type: dict
-  purge_tags:
-    description: Whether other tags are removed.
-    type: bool
-    default: true
   wait_timeout:
-    description: Seconds to wait until the stream is active or gone.
+    description: Seconds to wait until the stream is active or gone; C(0) does not wait.
     type: int
     default: 300
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
+  - aws_resource.tags
 """
 
 EXAMPLES = r"""
@@ -98,10 +86,16 @@ stream:
       sample: 2
 """
 
-import time  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import (  # noqa: E402
+    GONE,
+    Fields,
+    Tags,
+    keep_tags,
+    wait,
+)
 from ansible.module_utils.common.dict_transformations import (  # noqa: E402
     camel_dict_to_snake_dict,
 )
@@ -110,11 +104,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import (  # noq
 )
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry  # noqa: E402
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import (  # noqa: E402
-    compare_aws_tags,
+    boto3_tag_list_to_ansible_dict,
 )
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-
-Fields = dict[str, Any]
 
 KEY = "alias/aws/kinesis"
 
@@ -200,7 +192,7 @@ class Stream:
                 self._client.delete_stream(
                     aws_retry=True, EnforceConsumerDeletion=True, **self._name
                 )
-            self._wait(until_gone=True)
+            self._wait(until=GONE)
         self.found = None
         return before, {}
 
@@ -245,35 +237,31 @@ class Stream:
             self._wait()
 
     def _tag(self) -> tuple[Fields, Fields]:
-        wanted = self._params["tags"]
-        if wanted is None:
-            return {}, {}
-        answer = self._client.list_tags_for_stream(aws_retry=True, **self._name)
-        current = {tag["Key"]: tag["Value"] for tag in answer["Tags"]}
-        added, removed = compare_aws_tags(current, wanted, self._params["purge_tags"])
-        if not added and not removed:
-            return {}, {}
-        if not self._module.check_mode:
-            if removed:
-                self._client.remove_tags_from_stream(aws_retry=True, **self._name, TagKeys=removed)
-            if added:
-                self._client.add_tags_to_stream(aws_retry=True, **self._name, Tags=added)
-        kept = {key: value for key, value in current.items() if key not in removed}
-        return {"tags": current}, {"tags": kept | added}
+        client, name = self._client, self._name
 
-    def _wait(self, *, until_gone: bool = False) -> None:
-        deadline = time.monotonic() + self._params["wait_timeout"]
-        while True:
-            self.found = self._find()
-            if self.found is None:
-                if until_gone:
-                    return
-                self._module.fail_json(msg="the stream is gone")
-            if not until_gone and self.found["StreamStatus"] == "ACTIVE":
-                return
-            if time.monotonic() > deadline:
-                self._module.fail_json(msg=f"the stream stays {self.found['StreamStatus']}")
-            time.sleep(1)
+        def read() -> Tags:
+            answer = client.list_tags_for_stream(aws_retry=True, **name)
+            return boto3_tag_list_to_ansible_dict(answer["Tags"])
+
+        return keep_tags(
+            self._module,
+            read,
+            add=lambda tags: client.add_tags_to_stream(aws_retry=True, **name, Tags=tags),
+            remove=lambda keys: client.remove_tags_from_stream(
+                aws_retry=True, **name, TagKeys=keys
+            ),
+        )
+
+    def _wait(self, until: str = "ACTIVE") -> None:
+        self.found = wait(
+            self._module,
+            "the stream",
+            self._find(),
+            self._find,
+            status="StreamStatus",
+            settled=[until],
+            poll_seconds=1,
+        )
 
 
 def main() -> None:

@@ -70,28 +70,16 @@ options:
     description: Filters, as JSON. A record that matches any is passed on; an empty list passes all.
     type: list
     elements: json
-  tags:
-    description: Tags given when the mapping is created, and kept the same after.
-    type: dict
-  purge_tags:
-    description: Whether other tags are removed.
-    type: bool
-    default: true
   wait_timeout:
     description: Seconds to wait until the mapping is settled; C(0) does not wait.
     type: int
     default: 120
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
+  - aws_resource.tags
 """
 
 EXAMPLES = r"""
@@ -139,9 +127,9 @@ mapping:
       sample: 500
 """
 
-import time  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import Fields, keep_tags, wait  # noqa: E402
 from ansible.module_utils.common.dict_transformations import (  # noqa: E402
     camel_dict_to_snake_dict,
     snake_dict_to_camel_dict,
@@ -150,12 +138,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import (  # noq
     AnsibleAWSModule,
 )
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry  # noqa: E402
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import (  # noqa: E402
-    compare_aws_tags,
-)
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-
-Fields = dict[str, Any]
 
 # What Lambda presets, and leaves out of its answers.
 PRESETS: Fields = {
@@ -302,31 +285,26 @@ class Mapping:
         self._wait()
 
     def _tag(self) -> tuple[Fields, Fields]:
-        wanted = self._params["tags"]
-        if wanted is None:
-            return {}, {}
-        arn = self.found["EventSourceMappingArn"]
-        current = self._client.list_tags(aws_retry=True, Resource=arn).get("Tags", {})
-        added, removed = compare_aws_tags(current, wanted, self._params["purge_tags"])
-        if not added and not removed:
-            return {}, {}
-        if not self._module.check_mode:
-            if removed:
-                self._client.untag_resource(aws_retry=True, Resource=arn, TagKeys=removed)
-            if added:
-                self._client.tag_resource(aws_retry=True, Resource=arn, Tags=added)
-        kept = {key: value for key, value in current.items() if key not in removed}
-        return {"Tags": current}, {"Tags": kept | added}
+        client, arn = self._client, self.found["EventSourceMappingArn"]
+        return keep_tags(
+            self._module,
+            lambda: client.list_tags(aws_retry=True, Resource=arn).get("Tags", {}),
+            add=lambda tags: client.tag_resource(aws_retry=True, Resource=arn, Tags=tags),
+            remove=lambda keys: client.untag_resource(aws_retry=True, Resource=arn, TagKeys=keys),
+            label="Tags",
+        )
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + self._params["wait_timeout"]
-        while self._params["wait_timeout"] and self.found["State"] not in SETTLED:
-            if time.monotonic() > deadline:
-                self._module.fail_json(msg=f"the mapping stays {self.found['State']}")
-            time.sleep(1)
-            self.found = self._client.get_event_source_mapping(
-                aws_retry=True, UUID=self.found["UUID"]
-            )
+        uuid = self.found["UUID"]
+        self.found = wait(
+            self._module,
+            "the mapping",
+            self.found,
+            lambda: self._client.get_event_source_mapping(aws_retry=True, UUID=uuid),
+            status="State",
+            settled=SETTLED,
+            poll_seconds=1,
+        )
 
 
 def main() -> None:

@@ -82,28 +82,16 @@ options:
     description: Whether it is stopped without a snapshot.
     type: bool
     default: false
-  tags:
-    description: Tags given when it is created, and kept the same after.
-    type: dict
-  purge_tags:
-    description: Whether other tags are removed.
-    type: bool
-    default: true
   wait_timeout:
     description: Seconds to wait for each change to be done; C(0) does not wait.
     type: int
     default: 900
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
+  - aws_resource.tags
 """
 
 EXAMPLES = r"""
@@ -159,9 +147,10 @@ application:
       sample: 3
 """
 
-import time  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import GONE, Fields, Tags, keep_tags, wait  # noqa: E402
 from ansible.module_utils.common.dict_transformations import (  # noqa: E402
     camel_dict_to_snake_dict,
 )
@@ -172,11 +161,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import (  # noqa: E402
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
-    compare_aws_tags,
 )
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-
-Fields = dict[str, Any]
 
 SETTLED = ("READY", "RUNNING", "ROLLED_BACK")
 POLL_SECONDS = 5.0
@@ -379,7 +365,7 @@ class Application:
                 aws_retry=True, **self._name, CreateTimestamp=self.found["CreateTimestamp"]
             )
             self.found = self._describe()
-            self._settle()
+            self._settle([GONE])
         self.found = None
         return before, {}
 
@@ -419,23 +405,20 @@ class Application:
         return before | old, change | new
 
     def _tag(self) -> tuple[Fields, Fields]:
-        wanted = self._params["tags"]
-        if wanted is None:
-            return {}, {}
-        arn = self.found["ApplicationARN"]
-        answer = self._client.list_tags_for_resource(aws_retry=True, ResourceARN=arn)
-        current = boto3_tag_list_to_ansible_dict(answer.get("Tags", []), "Key", "Value")
-        added, removed = compare_aws_tags(current, wanted, self._params["purge_tags"])
-        if not added and not removed:
-            return {}, {}
-        if not self._module.check_mode:
-            if removed:
-                self._client.untag_resource(aws_retry=True, ResourceARN=arn, TagKeys=removed)
-            if added:
-                tags = ansible_dict_to_boto3_tag_list(added, "Key", "Value")
-                self._client.tag_resource(aws_retry=True, ResourceARN=arn, Tags=tags)
-        kept = {key: value for key, value in current.items() if key not in removed}
-        return {"tags": current}, {"tags": kept | added}
+        client, arn = self._client, self.found["ApplicationARN"]
+
+        def read() -> Tags:
+            answer = client.list_tags_for_resource(aws_retry=True, ResourceARN=arn)
+            return boto3_tag_list_to_ansible_dict(answer.get("Tags", []), "Key", "Value")
+
+        def add(tags: Tags) -> None:
+            listed = ansible_dict_to_boto3_tag_list(tags, "Key", "Value")
+            client.tag_resource(aws_retry=True, ResourceARN=arn, Tags=listed)
+
+        def remove(keys: list[str]) -> None:
+            client.untag_resource(aws_retry=True, ResourceARN=arn, TagKeys=keys)
+
+        return keep_tags(self._module, read, add=add, remove=remove)
 
     def _start(self) -> None:
         self._client.start_application(
@@ -459,16 +442,17 @@ class Application:
             return None
         return answer["ApplicationDetail"]
 
-    def _settle(self) -> None:
+    def _settle(self, settled: Sequence[str] = SETTLED) -> None:
         """Wait until nothing goes on any more."""
-        timeout = self._params["wait_timeout"]
-        deadline = time.monotonic() + timeout
-        while timeout and self.found and self.found["ApplicationStatus"] not in SETTLED:
-            if time.monotonic() > deadline:
-                status = self.found["ApplicationStatus"]
-                self._module.fail_json(msg=f"the application stays {status}")
-            time.sleep(POLL_SECONDS)
-            self.found = self._describe()
+        self.found = wait(
+            self._module,
+            "the application",
+            self.found,
+            self._describe,
+            status="ApplicationStatus",
+            settled=settled,
+            poll_seconds=POLL_SECONDS,
+        )
 
     def _partition(self) -> str:
         return self._client.meta.partition

@@ -61,28 +61,16 @@ options:
   final_snapshot:
     description: Name of the snapshot that is taken before a deletion; without it none is.
     type: str
-  tags:
-    description: Tags of the cluster.
-    type: dict
-  purge_tags:
-    description: Whether other tags are removed.
-    type: bool
-    default: true
   wait_timeout:
     description: Seconds to wait until the cluster is available or gone; C(0) does not wait.
     type: int
     default: 1800
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-author:
-  - The Surgewatch authors
+  - aws_resource
+  - aws_resource.tags
 """
 
 EXAMPLES = r"""
@@ -122,9 +110,9 @@ cluster:
       sample: {secret_arn: "arn:aws:secretsmanager:us-east-1:000000000000:secret:rds!cluster-1"}
 """
 
-import time  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import GONE, Fields, Tags, keep_tags, wait  # noqa: E402
 from ansible.module_utils.common.dict_transformations import (  # noqa: E402
     camel_dict_to_snake_dict,
 )
@@ -135,11 +123,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import (  # noqa: E402
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
-    compare_aws_tags,
 )
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-
-Fields = dict[str, Any]
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"choices": ["present", "absent"], "default": "present"},
@@ -289,7 +274,7 @@ class Cluster:
                 **how,
             )
         if not self._module.check_mode:
-            self._wait(until_gone=True)
+            self._wait(until=GONE)
         self.found = None
         return before, {}
 
@@ -300,39 +285,37 @@ class Cluster:
         self._wait()
 
     def _tag(self) -> tuple[Fields, Fields]:
-        wanted = self._params["tags"]
-        current = boto3_tag_list_to_ansible_dict(self.found.get("TagList", []))
-        if wanted is None:
-            return {}, {}
-        added, removed = compare_aws_tags(current, wanted, self._params["purge_tags"])
-        if not added and not removed:
-            return {}, {}
-        if not self._module.check_mode:
-            arn = self.found["DBClusterArn"]
-            if removed:
-                self._client.remove_tags_from_resource(
-                    aws_retry=True, ResourceName=arn, TagKeys=removed
-                )
-            if added:
-                self._client.add_tags_to_resource(
-                    aws_retry=True, ResourceName=arn, Tags=ansible_dict_to_boto3_tag_list(added)
-                )
-        kept = {key: value for key, value in current.items() if key not in removed}
-        return {"Tags": current}, {"Tags": kept | added}
+        client, cluster = self._client, self.found
 
-    def _wait(self, *, until_gone: bool = False) -> None:
-        deadline = time.monotonic() + self._params["wait_timeout"]
-        self.found = self._find()
-        while self._params["wait_timeout"] and not self._is_settled(until_gone):
-            if time.monotonic() > deadline:
-                self._module.fail_json(msg=f"the cluster stays {self.found['Status']}")
-            time.sleep(5)
-            self.found = self._find()
+        def add(tags: Tags) -> None:
+            listed = ansible_dict_to_boto3_tag_list(tags)
+            client.add_tags_to_resource(
+                aws_retry=True, ResourceName=cluster["DBClusterArn"], Tags=listed
+            )
 
-    def _is_settled(self, until_gone: bool) -> bool:
-        if self.found is None:
-            return until_gone
-        return not until_gone and self.found["Status"] == "available"
+        def remove(keys: list[str]) -> None:
+            client.remove_tags_from_resource(
+                aws_retry=True, ResourceName=cluster["DBClusterArn"], TagKeys=keys
+            )
+
+        return keep_tags(
+            self._module,
+            lambda: boto3_tag_list_to_ansible_dict(cluster.get("TagList", [])),
+            add=add,
+            remove=remove,
+            label="Tags",
+        )
+
+    def _wait(self, until: str = "available") -> None:
+        self.found = wait(
+            self._module,
+            "the cluster",
+            self._find(),
+            self._find,
+            status="Status",
+            settled=[until],
+            poll_seconds=5,
+        )
 
 
 def main() -> None:

@@ -1,12 +1,19 @@
 """Run a module in this process, against the local region."""
 
 import json
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import ansible.module_utils
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from moto import mock_aws
+
+PLUGINS = Path(__file__).parents[3] / "plugins"
+
+# As Ansible packs it with the modules.
+ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
 
 
 @pytest.fixture
