@@ -10,7 +10,21 @@ Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1)]
 Names = Annotated[list[Name], Meta(min_length=1)]
+Word = Annotated[str, Meta(pattern=r"^[!-~]+$")]
 JsonFormat = Literal["COMPACT", "PRETTYPRINT"]
+
+# Keys of the official agent that do nothing here, and what is so instead; * stands for any ending.
+IDLE = {
+    "aggregatedRecordSizeBytes": "each record is put as one of its own",
+    "cloudwatch.tagInstance": "the metrics have the dimension Destination alone",
+    "fileFooterPattern": "a footer is shipped as any other line",
+    "log.emitMetrics": "the log says every log.statusReportingPeriodSeconds what was sent",
+    "maxConnections": "each of maxSendingThreads has a connection of its own",
+    "userAgent": "requests name no user agent",
+    "userDefinedCredentialsProvider.*": "there is no Java to load the class: credentials come from "
+    "agent.json, the environment or the AWS SDK's usual chain",
+    "waitOnFull*": "a flow whose buffers are full reads on as soon as there is room",
+}
 
 
 class SingleLine(Struct, tag_field="optionName", tag="SINGLELINE", rename="camel"):
@@ -61,7 +75,7 @@ class AddEc2Metadata(Struct, tag_field="optionName", tag="ADDEC2METADATA", renam
 
 
 class AddBrackets(Struct, tag_field="optionName", tag="ADDBRACKETS", rename="camel"):
-    """Puts brackets around a record."""
+    """Puts curly brackets around a record."""
 
 
 Option = SingleLine | CsvToJson | LogToJson | AddMetadata | AddEc2Metadata | AddBrackets
@@ -111,16 +125,16 @@ class Config(Struct, rename="camel", frozen=True):
     cloudwatch_emit_metrics: bool = field(name="cloudwatch.emitMetrics", default=True)
     cloudwatch_namespace: Name = field(name="cloudwatch.namespace", default="AWSKinesisAgent")
     kinesis_endpoint: Name | None = field(name="kinesis.endpoint", default=None)
-    kinesis_region: Name | None = field(name="kinesis.region", default=None)
+    kinesis_region: Word | None = field(name="kinesis.region", default=None)
     kinesis_wire_format: Literal["CBOR", "JSON"] | None = field(
         name="kinesis.wireFormat", default=None
     )
     firehose_endpoint: Name | None = field(name="firehose.endpoint", default=None)
     cloudwatch_endpoint: Name | None = field(name="cloudwatch.endpoint", default=None)
     sts_endpoint: Name | None = field(name="sts.endpoint", default=None)
-    aws_access_key_id: Name | None = None
-    aws_secret_access_key: Name | None = None
-    assume_role_arn: Name | None = field(name="assumeRoleARN", default=None)
+    aws_access_key_id: Word | None = None
+    aws_secret_access_key: Word | None = None
+    assume_role_arn: Word | None = field(name="assumeRoleARN", default=None)
     assume_role_external_id: Name | None = None
     max_sending_threads: Positive | None = None
     shutdown_timeout_millis: Positive = 10_000
@@ -133,11 +147,6 @@ class Config(Struct, rename="camel", frozen=True):
     prometheus_port: Annotated[int, Meta(ge=1, le=65_535)] | None = field(
         name="prometheus.port", default=None
     )
-
-
-def java_pattern(pattern: str) -> str:
-    """Write a regular expression of Java's as Python has it; they differ in named groups."""
-    return re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern)
 
 
 def show(config: Config) -> str:

@@ -86,7 +86,7 @@ class Conversion:
                 ec2 = self._ec2 = self._ec2 or metadata.Ec2()
                 return lambda records: self._wrap(records, ec2.value, option.json_format)
             case AddBrackets():
-                return lambda records: [b"[%b]\n" % each.removesuffix(b"\n") for each in records]
+                return lambda records: [b"{%b}\n" % each.removesuffix(b"\n") for each in records]
 
     def _wrap(self, records: list[bytes], value: dict[str, Any], form: str) -> list[bytes]:
         return [

@@ -7,6 +7,7 @@ import msgspec
 from kinesis_agent.checkpoint import Counters
 from kinesis_agent.config import CsvToJson
 from kinesis_agent.frame import QuotedLines
+from kinesis_agent.regex import Pattern
 from kinesis_agent.text import decode, encode_json
 
 # What JSON wants escaped in a string, but for the quote and the line end.
@@ -29,6 +30,7 @@ class CsvConverter:
             for name in option.custom_field_names
         )
         self._template = b"{" + names + b"}\n"
+        self._pattern = Pattern(option.delimiter) if option.plain_delimiter is None else None
         self._delimiter = (option.plain_delimiter or "").encode()
         self._escaped = _ESCAPED.replace(self._delimiter, b"") if self._delimiter else _ESCAPED
         self._quoted_field = re.compile(
@@ -84,10 +86,10 @@ class CsvConverter:
             if len(values) == len(self._option.custom_field_names):
                 return self._template % tuple(values)
         text = self._decode(line)
-        if self._option.plain_delimiter:
-            fields = [*text.split(self._option.plain_delimiter)]
+        if self._pattern:
+            fields = [*self._pattern.split(text)]
         else:
-            fields = [*re.split(self._option.delimiter, text)]
+            fields = [*text.split(self._option.plain_delimiter)]
         if not self._quoting:
             while fields and not fields[-1]:
                 fields.pop()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from stat import S_ISREG
 
 from kinesis_agent.files import Id, file_id, live_path
+from kinesis_agent.java_glob import expand
 
 # The file system's clock may be this coarse: what changed just now may change again within a tick.
 TICK = 0.05
@@ -18,7 +19,7 @@ class Directory:
     """Looks again only where something was created, renamed or deleted, or after a while."""
 
     def __init__(self, pattern: str, refresh: float) -> None:
-        self._directory, self._name = os.path.split(os.path.abspath(pattern))
+        self._patterns = [os.path.split(each) for each in expand(os.path.abspath(pattern))]
         self._refresh = refresh
         self._dates: dict[str, int] = {}
         self._listed = 0.0
@@ -32,7 +33,9 @@ class Directory:
     def list(self, wall: float, more: Iterable[str]) -> Present:
         """Return the regular files of the pattern's directories and of more, by identity."""
         self._listed = wall
-        paths = {*glob.glob(self._directory, recursive=True), *more}
+        directories = {directory for directory, _ in self._patterns}
+        paths = {path for each in directories for path in glob.glob(each, recursive=True)}
+        paths |= {*more}
         recent = int((wall - TICK) * 1e9)
         self._dates = {path: date if (date := _date(path)) < recent else -2 for path in paths}
         present: Present = {}
@@ -46,10 +49,11 @@ class Directory:
     def wants(self, path: str) -> bool:
         """Whether the pattern matches."""
         directory, name = os.path.split(path)
-        if name.startswith(".") and not self._name.startswith("."):
-            return False
-        return fnmatch.fnmatchcase(name, self._name) and (
-            directory == self._directory or bool(glob.has_magic(self._directory))
+        return any(
+            fnmatch.fnmatchcase(name, wanted)
+            and (directory == where or glob.has_magic(where))
+            and (wanted.startswith(".") or not name.startswith("."))
+            for where, wanted in self._patterns
         )
 
     def has_rotated(self, path: str) -> bool:

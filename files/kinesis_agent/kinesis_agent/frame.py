@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import Protocol
 
-from kinesis_agent.config import java_pattern
+from kinesis_agent.regex import Pattern
 
 # An open quote longer than this is a stray one.
 OPEN_LIMIT = 64 * 1024
@@ -83,7 +83,7 @@ class MultiLine:
     """A record starts at each line that matches a pattern."""
 
     def __init__(self, pattern: str) -> None:
-        self._start = re.compile(rb"^(?:" + java_pattern(pattern).encode() + rb")", re.MULTILINE)
+        self._start = Pattern(pattern, lines=True)
 
     def cut(self, data: bytes, settled: bool = False) -> int:
         whole = data.rfind(b"\n") + 1
@@ -91,7 +91,7 @@ class MultiLine:
 
     def starts(self, data: bytes) -> list[int]:
         """Return where records start, but for the first byte."""
-        return [at for match in self._start.finditer(data) if 0 < (at := match.start()) < len(data)]
+        return [at for at in self._start.starts(data) if 0 < at < len(data)]
 
     def split(self, data: bytes) -> list[bytes]:
         """Split whole records."""

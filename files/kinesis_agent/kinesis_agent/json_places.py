@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 Place = tuple[str | int, ...]
 
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
@@ -18,9 +20,10 @@ def without_comments(text: str) -> str:
     return _STRING_OR_COMMENT.sub(blank, text)
 
 
-def places(text: str) -> dict[Place, int]:
-    """Map the path of each value in a valid JSON text to its line."""
+def places(text: str) -> tuple[dict[Place, int], list[tuple[Place, int]]]:
+    """Map the path of each value in a valid JSON text to its line; tell of keys given again."""
     found: dict[Place, int] = {}
+    again: list[tuple[Place, int]] = []
     stack: list[str | int] = []
     closers: list[str] = []
     previous = ""
@@ -35,10 +38,13 @@ def places(text: str) -> dict[Place, int]:
             stack[-1] = int(stack[-1]) + 1
         elif token not in ",:":
             if closers and closers[-1] == "}" and previous in "{,":
-                stack[-1] = token[1:-1]
+                stack[-1] = msgspec.json.decode(token)
+                place = tuple(stack)
+                if place in found and not any(place[: len(each)] == each for each, _ in again):
+                    again.append((place, line))
             found.setdefault(tuple(stack), line)
             if token in "{[":
                 closers.append("}" if token == "{" else "]")
                 stack.append("" if token == "{" else 0)
         previous = token
-    return found
+    return found, again

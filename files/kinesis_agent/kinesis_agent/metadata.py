@@ -2,7 +2,7 @@
 
 import http.client
 import os
-import time
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +29,8 @@ def of(option: AddMetadata) -> dict[str, Any]:
     """Return what the option adds now."""
     value: dict[str, Any] = {"metadata": option.metadata}
     if option.timestamp:
-        value["ts"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        value["ts"] = now.replace("+00:00", "Z")
     return value
 
 

@@ -18,6 +18,7 @@ from kinesis_agent.config import Config, Flow
 from kinesis_agent.convert import Conversion
 from kinesis_agent.files import HEAD, WINDOW, open_source
 from kinesis_agent.flow import LONGEST
+from kinesis_agent.java_glob import escape, expand
 from kinesis_agent.tail import Tailer
 
 _TIME = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
@@ -57,7 +58,7 @@ def records(flow: Flow, count: int) -> Iterator[bytes]:
 def replay(config: Config, path: Path, start: str) -> int:
     """Send a file's lines again from a place on, and leave the agent's positions alone."""
     path = Path(os.path.abspath(path))
-    flow = next((f for f in config.flows if fnmatch.fnmatch(str(path), f.file_pattern)), None)
+    flow = next((f for f in config.flows if _matches(path, f.file_pattern)), None)
     if flow is None and len(config.flows) == 1:
         flow = config.flows[0]  # a rotated file, say
     if flow is None:
@@ -66,7 +67,7 @@ def replay(config: Config, path: Path, start: str) -> int:
         tracked = _tracked(path, start)
     except OSError as error:
         raise ReplayError(f"{path}: {error.strerror}") from None
-    flow = msgspec.structs.replace(flow, file_pattern=str(path))
+    flow = msgspec.structs.replace(flow, file_pattern=escape(str(path)))
     config = msgspec.structs.replace(
         config,
         flows=[flow],
@@ -79,6 +80,10 @@ def replay(config: Config, path: Path, start: str) -> int:
         agent = Agent(config, Path(state_dir))
         agent.ship()
     return agent.flows[0].counters.records_sent
+
+
+def _matches(path: Path, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(str(path), each) for each in expand(pattern))
 
 
 def _tracked(path: Path, start: str) -> Tracked:

@@ -118,6 +118,36 @@ def test_long_lines_are_kept_aside_or_cut(tmp_path: Path) -> None:
         assert record.endswith(b"x...\n")
 
 
+def test_a_pattern_that_would_take_for_ever_holds_up_nothing(tmp_path: Path) -> None:
+    slow, split, good = (tmp_path / f"{name}.log" for name in ("slow", "split", "good"))
+    for log in (slow, split, good):
+        log.write_bytes(b"a" * 5000 + b"b\n")
+    option = {"optionName": "LOGTOJSON", "logFormat": "SYSLOG", "matchPattern": "^(a+)+$"}
+    option["customFieldNames"] = ["a"]
+    flows = [
+        flow(slow, "t", dataProcessingOptions=[option]),
+        flow(split, "u", multiLineStartPattern="^(a+)+$"),
+        flow(good),
+    ]
+    with (
+        Endpoint() as endpoint,
+        AgentProcess(tmp_path, flows, **{"kinesis.endpoint": endpoint.url}) as agent,
+    ):
+        wait_for(lambda: agent.has_shipped(slow, split, good))
+        assert endpoint.records[good.read_bytes()] == 2
+        assert agent.stop() == 0
+
+
+def test_braces_in_a_pattern(tmp_path: Path) -> None:
+    for name in ("app-a.log", "app-b.log", "app-c.log", "sys.log"):
+        (tmp_path / name).write_text(f"{name}\n")
+    pattern = flow(tmp_path / "{app-[ab],sys}.log")
+    with Endpoint() as endpoint:
+        with AgentProcess(tmp_path, [pattern], **{"kinesis.endpoint": endpoint.url}):
+            assert endpoint.wait_for(lambda: len(endpoint.records) == 3)
+        assert sorted(endpoint.records) == [b"app-a.log\n", b"app-b.log\n", b"sys.log\n"]
+
+
 def test_reload_takes_up_a_new_configuration_and_refuses_a_wrong_one(tmp_path: Path) -> None:
     first, second = tmp_path / "1.log", tmp_path / "2.log"
     first.write_bytes(b"1\n")

@@ -1,6 +1,7 @@
 """What each option makes of lines; where the official agent gives something else, it is said."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -69,6 +70,7 @@ def test_csv_delimiters() -> None:
     assert csv(b"1\t2\t3\n", delimiter="\t") == [abc("1", "2", "3")]
     assert csv(b"1|2|3\n", delimiter="\\|") == [abc("1", "2", "3")]
     assert csv(b"1 ; 2;3\n", delimiter=" *; *") == [abc("1", "2", "3")]
+    assert csv("é ; 2,3\n".encode(), delimiter=" *(;|,) *") == [abc("é", "2", "3")]
 
 
 def test_json_is_compact_or_pretty() -> None:
@@ -104,7 +106,7 @@ LOGS = [
             "request": "GET / HTTP/1.0",
             "response": "304",
             "bytes": None,
-            "referrer": None,
+            "referer": None,
             "agent": 'a \\"b\\"',
         },
     ),
@@ -156,6 +158,64 @@ def test_log_formats(log_format: str, line: bytes, expected: dict[str, str | Non
     assert counters.unmatched == 1
 
 
+COMMON = LOGS[0][1], LOGS[0][2]
+SYSLOG = LOGS[3][2]
+
+
+@pytest.mark.parametrize(
+    ("log_format", "line", "expected"),
+    [
+        ("COMMONAPACHELOG", COMMON[0] + b' "-" "curl/7"', COMMON[1]),
+        ("COMMONAPACHELOG", COMMON[0].replace(b"/a HTTP", b'/" 7 8 HTTP'), None),
+        ("COMBINEDAPACHELOG", LOGS[1][1] + b' "192.0.2.1" 0.004', LOGS[1][2]),
+        ("SYSLOG", b"Mar 12 12:00:08 <4.6> server2 rcd[308]: Loaded 12 packages", SYSLOG),
+        ("SYSLOG", b"Mar 12 12:00:08 server2 rcd[308] - Loaded 12 packages", SYSLOG),
+        (
+            "SYSLOG",
+            b"Mar 12 12:00:08 - rcd[-]: Loaded 12 packages",
+            SYSLOG | {"hostname": None, "processid": None},
+        ),
+    ],
+)
+def test_lines_with_more_or_less_than_the_format(
+    log_format: str, line: bytes, expected: dict[str, str | None] | None
+) -> None:
+    (record,) = convert(line + b"\n", {"optionName": "LOGTOJSON", "logFormat": log_format})
+    assert json.loads(record) == (expected or COMMON[1] | {"request": 'GET /" 7 8 HTTP/1.0'})
+
+
+def test_log_with_names_of_ones_own() -> None:
+    option = {"optionName": "LOGTOJSON", "logFormat": "SYSLOG", "customFieldNames": [*"abcde"]}
+    assert convert(LOGS[3][1] + b"\n", option) == [
+        b'{"a":"Mar 12 12:00:08","b":"server2","c":"rcd","d":"308","e":"Loaded 12 packages"}\n'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (r"^(a+)+$", []),
+        (r"(.)(é)?(.*)\Z", ["é", None, "x"]),
+        (r"^(?!DEBUG)(?!\w+:)(.*)$", ["éx"]),
+        (r"(?=\w+:)(.*)", []),
+        (r"\u00E9(x)", ["x"]),
+    ],
+)
+def test_patterns_of_ones_own(pattern: str, found: list[str | None]) -> None:
+    names = [*"abc"[: len(found) or 1]]
+    option = {"optionName": "LOGTOJSON", "logFormat": "SYSLOG", "matchPattern": pattern}
+    records = convert("éx\n".encode(), option | {"customFieldNames": names})
+    assert [[*json.loads(record).values()] for record in records] == ([found] if found else [])
+
+
+def test_a_start_pattern_that_says_what_is_no_start() -> None:
+    text = b"one\n at a\n\tat b\n\xa3 two\n at c\n"
+    assert convert(text, multiLineStartPattern=r"^(?!\s)") == [
+        b"one\n at a\n\tat b\n",
+        b"\xa3 two\n at c\n",
+    ]
+
+
 def test_log_with_a_pattern_of_ones_own() -> None:
     option = {
         "optionName": "LOGTOJSON",
@@ -169,7 +229,9 @@ def test_log_with_a_pattern_of_ones_own() -> None:
 def test_metadata_brackets_and_records_of_several_lines() -> None:
     metadata = {"optionName": "ADDMETADATA", "metadata": {"shop": 1}}
     assert convert(b"x\n", metadata) == [b'{"metadata":{"shop":1},"data":"x"}\n']
-    assert convert(b"x\n", {"optionName": "ADDBRACKETS"}) == [b"[x]\n"]
+    (timed,) = convert(b"x\n", metadata | {"timestamp": True})
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", json.loads(timed)["ts"])
+    assert convert(b"x\n", {"optionName": "ADDBRACKETS"}) == [b"{x}\n"]
     text = b"2026 a\n  b\n2026 c\n"
     assert convert(text, multiLineStartPattern=r"\d{4}") == [b"2026 a\n  b\n", b"2026 c\n"]
     single = {"optionName": "SINGLELINE"}
