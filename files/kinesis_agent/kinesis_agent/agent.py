@@ -5,22 +5,24 @@ import queue
 import time
 from pathlib import Path
 
-import msgspec
-
-from kinesis_agent import status
+from kinesis_agent import state_json, status
 from kinesis_agent.batch import Request
 from kinesis_agent.checkpoint import Checkpoint, Counters, State, replace_file
 from kinesis_agent.config import Config
 from kinesis_agent.credentials import provider as credentials_provider
 from kinesis_agent.flow import Running
+from kinesis_agent.lock import hold
 from kinesis_agent.metrics import PERIOD, CloudWatch, Prometheus
 from kinesis_agent.notify import notify
 from kinesis_agent.send import connect
+from kinesis_agent.sight import Sight, look
 
 # How often positions are written, in seconds, and the status at least. What was accepted since then
 # is sent again after a kill.
 SAVE_EVERY = 0.5
 TELL_EVERY = 2.0
+# How often it is looked for files that are not read.
+LOOK_EVERY = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ class Agent:
         measured = config.cloudwatch_emit_metrics
         name = config.checkpoint_file
         self._checkpoint = Checkpoint(Path(name) if name else state_dir / "positions.json")
+        # The state directory is one agent's already; a file elsewhere might be two agents'.
+        self._lock = hold(Path(f"{name}.lock"), Path(name)) if name else None
         self._state = self._checkpoint.load()
         self._results: queue.SimpleQueue[tuple[Running, Request, object] | None]
         self._results = queue.SimpleQueue()
@@ -57,6 +61,8 @@ class Agent:
         self._stopping = False
         self._disk_error = ""
         self._saved = self._told = 0.0
+        self._sights: dict[str, Sight] = {}
+        self._looked = 0.0
         self._measured = self._reported = time.monotonic()
         self._cloudwatch = CloudWatch(config, self._credentials, self.flows) if measured else None
         self._prometheus = Prometheus(config.prometheus_port) if config.prometheus_port else None
@@ -67,28 +73,45 @@ class Agent:
         self._results.put(None)
 
     def run(self) -> None:
-        """Ship until stop() is called, then flush what can be flushed in time."""
-        self._start()
+        """Ship, once started, until stop() is called, then flush what can be flushed in time."""
         while not self._stopping:
             self._work(time.monotonic() + self._poll)
         self._shut_down()
 
     def ship(self) -> None:
         """Ship what the files hold now, to their last whole line."""
-        self._start()
+        self.start()
         while not self._stopping:
             more = self._work(time.monotonic() + self._poll)
             if not more and all(flow.is_idle for flow in self.flows):
                 break
         self._shut_down()
 
-    def _start(self) -> None:
-        for flow in self.flows:
-            flow.tailer.poll(time.time())
-            log.info("ships %s to %s", flow.flow.file_pattern, flow.flow.destination)
-        self._checkpoint.save(self._state_of_flows())
+    def start(self) -> None:
+        """Meet the files and keep the first positions; raise OSError where that cannot be."""
+        try:
+            for flow in self.flows:
+                flow.tailer.poll(time.time())
+                log.info("ships %s to %s", flow.flow.file_pattern, flow.flow.destination)
+            self._checkpoint.save(self._state_of_flows())
+        except BaseException:
+            self._close()
+            raise
+        self._look()
         self._tell(running=True)
         notify("READY=1")
+
+    def _look(self) -> None:
+        """See what the patterns find, and say once what they do not."""
+        self._looked = time.monotonic()
+        for flow in self.flows:
+            pattern, before = flow.flow.file_pattern, self._sights.get(flow.flow.key)
+            self._sights[flow.flow.key] = sight = look(pattern)
+            for problem in sight.problems:
+                if before is None or problem not in before.problems:
+                    log.error("%s: %s", flow.flow.destination, problem)
+            if not sight.files and (before is None or before.files):
+                log.warning("%s: no file matches %s", flow.flow.destination, pattern)
 
     def _work(self, until: float) -> bool:
         """Read and send until then; return whether there was more to read at the end."""
@@ -152,8 +175,15 @@ class Agent:
 
     def _tell(self, running: bool) -> None:
         wall = time.time()
-        flows = [status.of_flow(flow, wall) for flow in self.flows]
-        data = msgspec.json.encode(status.Status(wall, running, flows))
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            self._look()
+        if self._prometheus:
+            self._prometheus.open()
+        problems = [self._disk_error, self._prometheus.problem if self._prometheus else ""]
+        flows = [status.of_flow(flow, self._sights[flow.flow.key], wall) for flow in self.flows]
+        data = state_json.encode(
+            status.Status(wall, running, flows, [each for each in problems if each])
+        )
         try:
             replace_file(self._state_dir / "status.json", data, 0o644)
         except OSError as error:
@@ -186,9 +216,14 @@ class Agent:
             self._take_results(min(0.05, deadline - time.monotonic()))
         self._save()
         self._tell(running=False)
-        for flow in self.flows:
-            flow.close()
         if self._cloudwatch:
             self._cloudwatch.wait(1.0)
+        self._close()
+
+    def _close(self) -> None:
+        for flow in self.flows:
+            flow.close()
         if self._prometheus:
             self._prometheus.close()
+        if self._lock:
+            self._lock.close()

@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from kinesis_agent import state_json
+
 VERSION = 1
 
 
@@ -80,7 +82,7 @@ class Checkpoint:
         except OSError as error:
             raise CheckpointError(f"{self._path}: {error.strerror}") from None
         try:
-            state = msgspec.json.decode(data, type=State)
+            state = state_json.decode(data, State)
         except msgspec.DecodeError as error:
             raise CheckpointError(
                 f"{self._path} holds no positions of this agent ({error}); "
@@ -93,7 +95,7 @@ class Checkpoint:
 
     def save(self, state: State) -> bool:
         """Make the state durable; return whether there was anything new."""
-        data = msgspec.json.encode(state)
+        data = state_json.encode(state)
         if data == self._written:
             return False
         replace_file(self._path, data, 0o600, durably=True)

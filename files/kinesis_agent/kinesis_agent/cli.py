@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kinesis_agent.config import show
 from kinesis_agent.config_file import ConfigError, load
+from kinesis_agent.sight import look
 
 CONFIG = Path("/etc/aws-kinesis/agent.json")
 STATE_DIR = Path("/var/lib/surgewatch/kinesis-agent")
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 def main() -> int:
     """Run the command line; the result is the exit code."""
     arguments = _parser().parse_args()
+    sys.stdout.reconfigure(errors="surrogateescape")  # names of files are bytes
     try:
         return arguments.command(arguments)
     except ConfigError as error:
@@ -58,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     shipped.add_argument("files", nargs="+", metavar="FILE")
     add_state_dir(shipped)
     replay = add("replay", _replay, "Send a file's lines again, from a place or a time on.")
-    text = "an offset in bytes, or a time as the lines have it (RFC 3339)"
+    text = "an offset in bytes, or a time (RFC 3339, or as Apache writes it)"
     replay.add_argument("--from", dest="start", required=True, metavar="TIME|OFFSET", help=text)
     replay.add_argument("file", type=Path, metavar="FILE")
     return parser
@@ -93,9 +95,14 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.show:
         print(show(config))
         return OK
+    code = OK
     for flow in config.flows:
         print(f"{flow.file_pattern} -> {flow.destination}")
-    return OK
+        sight = look(flow.file_pattern)
+        code = FAILED if sight.unfit and not sight.files else code
+        for problem in [*sight.problems, *([] if sight.files else ["no file matches"])]:
+            print(f"{flow.file_pattern}: {problem}", file=sys.stderr)
+    return code
 
 
 def _dry_run(arguments: argparse.Namespace) -> int:
@@ -126,16 +133,14 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    import msgspec
-
-    from kinesis_agent import status
+    from kinesis_agent import state_json, status
 
     found, now = status.read(arguments.state_dir), time.time()
     if found:
         status.renew(found, now)
     problems = status.problems(found, now)
     if arguments.json:
-        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n" if found else b"null\n")
+        sys.stdout.buffer.write(state_json.encode(found) + b"\n")
     elif found:
         for flow in found.flows:
             print(status.sentence(flow))

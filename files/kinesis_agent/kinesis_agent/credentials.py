@@ -15,8 +15,7 @@ from kinesis_agent.sign import Credentials, Provider
 def provider(config: Config) -> Provider:
     """Return what gives the credentials of the moment, and renews them before they expire."""
     if config.aws_access_key_id and config.aws_secret_access_key:
-        fixed = Credentials(config.aws_access_key_id, config.aws_secret_access_key)
-        base: Provider = lambda: fixed  # noqa: E731
+        base: Provider = _Fixed(Credentials(config.aws_access_key_id, config.aws_secret_access_key))
     else:
         base = _environment() or _Chain()
     return _AssumedRole(config, base) if config.assume_role_arn else base
@@ -26,8 +25,20 @@ def _environment() -> Provider | None:
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not key or not secret or os.environ.get("AWS_PROFILE"):
         return None
-    fixed = Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN"))
-    return lambda: fixed
+    return _Fixed(Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN")))
+
+
+class _Fixed:
+    """What agent.json or the environment says; a reload or a restart brings others."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self) -> Credentials:
+        return self._credentials
+
+    def renew(self, refused: Credentials) -> None:
+        """There are no others."""
 
 
 class _Chain:
@@ -36,21 +47,29 @@ class _Chain:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._found: Any = None
+        self._given: Credentials | None = None
 
     def __call__(self) -> Credentials:
         with self._lock:
-            if self._found is None:
-                # Only here, since it takes 15 MiB.
-                import botocore.session
+            try:
+                if self._found is None:
+                    # Only here, since it takes 15 MiB.
+                    import botocore.session
 
-                self._found = botocore.session.get_session().get_credentials()
-        if self._found is None:
-            raise SendError("no AWS credentials were found")
-        try:
-            frozen = self._found.get_frozen_credentials()
-        except Exception as error:
-            raise SendError(f"the AWS credentials cannot be renewed: {error}") from error
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+                    self._found = botocore.session.get_session().get_credentials()
+                frozen = self._found and self._found.get_frozen_credentials()
+            except Exception as error:
+                raise SendError(f"the AWS credentials cannot be had: {error}") from error
+            if frozen is None:
+                raise SendError("no AWS credentials were found")
+            self._given = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+            return self._given
+
+    def renew(self, refused: Credentials) -> None:
+        """Read files and ask services again: botocore keeps what does not say when it expires."""
+        with self._lock:
+            if refused == self._given:
+                self._found = None
 
 
 class _AssumedRole:
@@ -72,7 +91,7 @@ class _AssumedRole:
     def __call__(self) -> Credentials:
         with self._lock:
             if self._found is None or time.time() > self._expires - 300:
-                answer = self._service.call(self._base(), "AssumeRole", self._parameters)
+                answer = self._service.call(self._base, "AssumeRole", self._parameters)
                 self._found = Credentials(
                     element(answer, "AccessKeyId"),
                     element(answer, "SecretAccessKey"),
@@ -80,3 +99,9 @@ class _AssumedRole:
                 )
                 self._expires = datetime.fromisoformat(element(answer, "Expiration")).timestamp()
             return self._found
+
+    def renew(self, refused: Credentials) -> None:
+        """Assume the role again."""
+        with self._lock:
+            if refused == self._found:
+                self._found = None

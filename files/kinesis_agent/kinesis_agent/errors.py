@@ -24,6 +24,16 @@ PERMANENT = frozenset(
         "ValidationException",
     }
 )
+# The credentials are not, or no longer, valid: others may have taken their place.
+CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "UnrecognizedClientException",
+    }
+)
 
 
 class SendError(Exception):

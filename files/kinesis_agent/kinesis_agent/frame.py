@@ -1,5 +1,6 @@
 """Where records end: how much of what was read may be taken as whole records."""
 
+import logging
 import re
 from itertools import pairwise
 from typing import Protocol
@@ -8,6 +9,11 @@ from kinesis_agent.regex import Pattern
 
 # An open quote longer than this is a stray one.
 OPEN_LIMIT = 64 * 1024
+# Lines that are so many bytes without the start of a record are one all the same: what is read next
+# still fits into a record of either service.
+START_LIMIT = 896 * 1024
+
+log = logging.getLogger(__name__)
 
 Stretch = tuple[bool, int, int]
 
@@ -83,11 +89,19 @@ class MultiLine:
     """A record starts at each line that matches a pattern."""
 
     def __init__(self, pattern: str) -> None:
-        self._start = Pattern(pattern, lines=True)
+        self._pattern, self._start = pattern, Pattern(pattern, lines=True)
+        self._told = False
 
     def cut(self, data: bytes, settled: bool = False) -> int:
         whole = data.rfind(b"\n") + 1
-        return whole if settled else max(self.starts(data[:whole]), default=0)
+        end = whole if settled else max(self.starts(data[:whole]), default=0)
+        if end or whole < START_LIMIT:
+            return end
+        if not self._told:
+            size = START_LIMIT // 1024
+            log.warning("no line of %d KiB starts as %r has it: sent so", size, self._pattern)
+            self._told = True
+        return whole
 
     def starts(self, data: bytes) -> list[int]:
         """Return where records start, but for the first byte."""

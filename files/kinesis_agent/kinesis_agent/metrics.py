@@ -85,7 +85,7 @@ class CloudWatch:
 
     def _put(self, parameters: dict[str, str]) -> None:
         try:
-            self._service.call(self._credentials(), "PutMetricData", parameters)
+            self._service.call(self._credentials, "PutMetricData", parameters)
             self._last_error = ""
         except SendError as error:
             if str(error) != self._last_error:
@@ -113,6 +113,14 @@ class Prometheus:
 
     def __init__(self, port: int) -> None:
         self.flows: list[FlowStatus] = []
+        self.problem = ""
+        self._port = port
+        self._server: ThreadingHTTPServer | None = None
+
+    def open(self) -> None:
+        """Take the port, if that was not done; one that is taken is asked for at each call."""
+        if self._server:
+            return
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -128,13 +136,19 @@ class Prometheus:
                 pass
 
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+            self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
         except OSError as error:
-            raise OSError(f"prometheus.port {port}: {error.strerror}") from None
+            problem = f"prometheus.port {self._port}: {error.strerror}"
+            if problem != self.problem:
+                log.error("%s (tried again)", problem)
+            self.problem = problem
+            return
+        self.problem = ""
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
         """Give the port back."""
-        self._server.shutdown()
-        self._server.server_close()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from kinesis_agent import endpoints
 from kinesis_agent.config import Config
 from kinesis_agent.connection import Connection
-from kinesis_agent.errors import of_answer
-from kinesis_agent.sign import Credentials, Signer
+from kinesis_agent.errors import CREDENTIALS, of_answer
+from kinesis_agent.sign import Provider, Signer
 
 
 class Service:
@@ -23,9 +23,10 @@ class Service:
         self._signer = Signer(signing_name, endpoints.region(config))
         self._version = version
 
-    def call(self, credentials: Credentials, action: str, parameters: dict[str, str]) -> str:
+    def call(self, provider: Provider, action: str, parameters: dict[str, str]) -> str:
         """Return the XML of the answer; raise SendError where it is not a success."""
         body = urlencode({"Action": action, "Version": self._version} | parameters).encode()
+        credentials = provider()
         headers = self._signer.sign(
             credentials,
             self._connection.host,
@@ -37,7 +38,10 @@ class Service:
         status, data = self._connection.post(headers, body)
         text = data.decode("utf-8", "replace")
         if status != 200:
-            raise of_answer(status, element(text, "Code"), element(text, "Message"))
+            code, message = element(text, "Code"), element(text, "Message")
+            if code in CREDENTIALS:
+                provider.renew(credentials)
+            raise of_answer(status, code, message)
         return text
 
 

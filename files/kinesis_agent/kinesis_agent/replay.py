@@ -16,12 +16,19 @@ from kinesis_agent.agent import Agent
 from kinesis_agent.checkpoint import Checkpoint, Counters, Mark, State, Tracked
 from kinesis_agent.config import Config, Flow
 from kinesis_agent.convert import Conversion
-from kinesis_agent.files import HEAD, WINDOW, open_source
+from kinesis_agent.files import HEAD, WINDOW, Source, open_source
 from kinesis_agent.flow import LONGEST
 from kinesis_agent.java_glob import escape, expand
+from kinesis_agent.reader import BLOCK
 from kinesis_agent.tail import Tailer
 
-_TIME = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
+# 2026-01-31T12:00:00.5Z; and as Apache's access and error logs have it, 31/Jan/2026:12:00:00 +0000
+# and Sat Jan 31 12:00:00.5 2026.
+_TIME = re.compile(
+    r"(?P<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
+    r"|(?P<access>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})"
+    r"|[A-Z][a-z]{2} (?P<error>[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d)(?:\.\d+)? (?P<year>\d{4})"
+)
 
 
 class ReplayError(Exception):
@@ -90,7 +97,9 @@ def _tracked(path: Path, start: str) -> Tracked:
     source = open_source(str(path))
     try:
         status = source.stat()
-        offset = int(start) if start.isdigit() else _find_time(path, _moment(start))
+        offset = int(start) if start.isdecimal() else _find_time(path, source, start)
+        if offset and not source.read_at(offset - 1, 1):
+            raise ReplayError(f"{path} ends before {offset}")
         if offset:
             # The line that an offset is in the middle of is not sent: it would be torn.
             before = source.read_at(offset - 1, 1 << 20)
@@ -104,21 +113,42 @@ def _tracked(path: Path, start: str) -> Tracked:
     return tracked
 
 
-def _find_time(path: Path, moment: datetime) -> int:
+def _find_time(path: Path, source: Source, start: str) -> int:
     """Return where the first line starts that has this time or a later one."""
-    offset = 0
-    with path.open("rb") as file:
-        for line in file:
-            found = _TIME.search(line)
-            if found and _moment(found[0].decode()) >= moment:
-                return offset
-            offset += len(line)
-    return offset
+    moment = _moment(start) or _moment(f"{start} 00:00:00")
+    if moment is None:
+        raise ReplayError(f"{start!r} is neither an offset nor a time")
+    last, offset = None, 0
+    for line in _lines(source):
+        last = _moment(line.decode("utf-8", "replace")) or last
+        if last and last >= moment:
+            return offset
+        offset += len(line)
+    if last is None:
+        raise ReplayError(f"no line of {path} has a time as RFC 3339 or Apache writes it")
+    raise ReplayError(f"no line of {path} is so late: the last is of {last.isoformat()}")
 
 
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ReplayError(f"{text!r} is neither an offset nor a time") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _lines(source: Source) -> Iterator[bytes]:
+    at, rest = 0, b""
+    while block := source.read_at(at, BLOCK):
+        at += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    yield rest
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the first time in a text; one without a zone is UTC."""
+    for found in _TIME.finditer(text):
+        try:
+            if found["iso"]:
+                moment = datetime.fromisoformat(found["iso"].replace(",", "."))
+            elif found["access"]:
+                moment = datetime.strptime(found["access"], "%d/%b/%Y:%H:%M:%S %z")
+            else:
+                moment = datetime.strptime(f"{found['error']} {found['year']}", "%b %d %H:%M:%S %Y")
+        except ValueError:
+            continue  # no such day, for instance
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None

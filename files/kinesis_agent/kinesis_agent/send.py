@@ -9,7 +9,7 @@ from typing import Any
 from kinesis_agent import endpoints
 from kinesis_agent.config import Config, Flow
 from kinesis_agent.connection import Connection
-from kinesis_agent.errors import SendError, of_answer
+from kinesis_agent.errors import CREDENTIALS, SendError, of_answer
 from kinesis_agent.sign import Provider, Signer
 from kinesis_agent.wire import (
     Answer,
@@ -34,8 +34,9 @@ class Client:
     def put(self, records: list[bytes]) -> Answer:
         """Return which records were refused; raise SendError where none is known to be accepted."""
         body = self._form.body(records)
+        credentials = self._credentials()
         headers = self._signer.sign(
-            self._credentials(),
+            credentials,
             self._connection.host,
             self._connection.path,
             self._form.headers,
@@ -44,7 +45,10 @@ class Client:
         )
         status, data = self._connection.post(headers, body)
         if status != 200:
-            raise of_answer(status, *self._form.error(data))
+            code, message = self._form.error(data)
+            if code in CREDENTIALS:
+                self._credentials.renew(credentials)
+            raise of_answer(status, code, message)
         try:
             return self._form.answer(data, len(records))
         except ValueError as error:

@@ -1,14 +1,13 @@
 """The agent as a service, which signals end or make read its configuration again."""
 
-import fcntl
 import logging
 import signal
 from pathlib import Path
 
 from kinesis_agent.agent import Agent
-from kinesis_agent.checkpoint import CheckpointError
 from kinesis_agent.config import Config
 from kinesis_agent.config_file import ConfigError, load
+from kinesis_agent.lock import hold
 from kinesis_agent.notify import notify
 
 log = logging.getLogger(__name__)
@@ -29,14 +28,23 @@ class Service:
             signal.signal(number, lambda *_: self._end(None))
         signal.signal(signal.SIGHUP, lambda *_: self._reload())
         self._state_dir.mkdir(parents=True, exist_ok=True)
-        lock = (self._state_dir / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CheckpointError(f"another agent runs with {self._state_dir}") from None
-        while config := self._next:
-            self._agent = Agent(config, self._state_dir)
-            self._agent.run()
+        in_force: Config | None = None
+        with hold(self._state_dir / "lock", self._state_dir):
+            while config := self._next:
+                try:
+                    self._agent = Agent(config, self._state_dir)
+                    if self._next is not config:
+                        self._agent.stop()  # told so while there was none yet
+                    self._agent.start()
+                except Exception as error:  # whatever it is, what worked before goes on
+                    if in_force is None or config is in_force:
+                        raise
+                    log.error("not reloaded, the configuration before is in force: %s", error)
+                    if self._next is config:
+                        self._next = in_force
+                    continue
+                in_force = config
+                self._agent.run()
 
     def _reload(self) -> None:
         try:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from typing import Protocol
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -17,7 +17,14 @@ class Credentials(Struct, frozen=True):
     token: str | None = None
 
 
-Provider = Callable[[], Credentials]
+class Provider(Protocol):
+    """Gives the credentials of the moment."""
+
+    def __call__(self) -> Credentials:
+        """Return them; raise SendError where there are none."""
+
+    def renew(self, refused: Credentials) -> None:
+        """Look for others at the next call, since a service refused these."""
 
 
 class Signer:

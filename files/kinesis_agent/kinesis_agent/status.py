@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from kinesis_agent import state_json
 from kinesis_agent.files import BROKEN, HEAD, file_id, is_compressed, open_source
 from kinesis_agent.flow import Running
 from kinesis_agent.reader import Reader
+from kinesis_agent.sight import Sight
 
 # An agent writes its status every few seconds; one older than this is not running.
 STALE = 15.0
@@ -47,6 +49,8 @@ class FlowStatus(Struct):
     seconds_behind: float
     last_error: str | None
     files: list[FileStatus]
+    matches: int = 1
+    not_read: list[str] = []
 
 
 class Status(Struct):
@@ -55,6 +59,7 @@ class Status(Struct):
     updated_at: float
     running: bool
     flows: list[FlowStatus]
+    problems: list[str] = []
 
 
 def fingerprint(head: bytes) -> str:
@@ -65,7 +70,7 @@ def fingerprint(head: bytes) -> str:
 def read(state_dir: Path) -> Status | None:
     """Return what the agent last said, or None."""
     try:
-        return msgspec.json.decode((state_dir / "status.json").read_bytes(), type=Status)
+        return state_json.decode((state_dir / "status.json").read_bytes(), Status)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -98,10 +103,12 @@ def problems(status: Status | None, now: float) -> list[str]:
         found.append("the agent is stopped")
     elif now - status.updated_at > STALE:
         found.append(f"the agent said nothing for {now - status.updated_at:.0f} s")
+    found += status.problems
     found += [
-        f"{flow.file_pattern} -> {flow.destination}: {flow.last_error}"
+        f"{flow.file_pattern} -> {flow.destination}: {problem}"
         for flow in status.flows
-        if flow.last_error
+        for problem in [*flow.not_read, flow.last_error]
+        if problem
     ]
     return found
 
@@ -131,7 +138,7 @@ def shipped(status: Status | None, path: str) -> bool:
     return False
 
 
-def of_flow(flow: Running, wall: float) -> FlowStatus:
+def of_flow(flow: Running, sight: Sight, wall: float) -> FlowStatus:
     """Describe a flow at work."""
     files = [_of_reader(reader, wall) for reader in flow.tailer.readers if not reader.missing]
     return FlowStatus(
@@ -142,6 +149,8 @@ def of_flow(flow: Running, wall: float) -> FlowStatus:
         seconds_behind=max((file.seconds_behind for file in files), default=0.0),
         last_error=flow.last_error,
         files=files,
+        matches=sight.files,
+        not_read=sight.problems,
     )
 
 
@@ -172,4 +181,5 @@ def sentence(flow: FlowStatus) -> str:
         f"{flow.file_pattern} -> {flow.destination}: {flow.records_sent} records sent, "
         f"{flow.bytes_behind} bytes and {flow.seconds_behind:.1f} s behind"
         + "".join(f", {count} {name}" for name, count in odd.items() if count)
+        + ("" if flow.matches or flow.files else ", no file matches")
     )

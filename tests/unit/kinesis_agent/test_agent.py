@@ -1,6 +1,8 @@
 """The agent as a process: faults of one flow, long lines, reload, commands."""
 
+import gzip
 import json
+import os
 import resource
 import signal
 import socket
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kinesis_agent.config_file import parse
+from kinesis_agent.replay import ReplayError, replay
 
 from tests.agent.endpoint import Endpoint, Faults
 from tests.agent.instance import DOCUMENT, InstanceMetadata
@@ -190,6 +194,44 @@ def test_check_dry_run_and_replay(tmp_path: Path) -> None:
         assert ask("replay", "--from", "yesterday", log).returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "start", "found"),
+    [
+        (
+            b'::1 - - [31/Jan/2026:12:00:0%d +0100] "GET /2026-01-31T23:00:00Z HTTP/1.1" 200 1\n',
+            "2026-01-31T11:00:05Z",
+            5,
+        ),
+        (b"[31/Jan/2026:12:00:0%d +0000]\n", "31/Jan/2026:12:00:07 +0000", 3),
+        (b"[Sat Jan 31 12:00:0%d.5 2026] [core:error] x\n", "2026-01-31 12:00:08", 2),
+        (b"2026-02-31T12:00:00Z 2026-01-31 12:00:0%d,123 x\n", "2026-01-31", 10),
+        (b"2026-01-31T12:00:0%dZ\n", "2026-01-31T12:00:10Z", "the last is of 2026-01-31T12:00:09"),
+        (b"no time %d\n", "2026-01-31T12:00:10Z", "no line of"),
+        (b"%d\n", "21", "ends before 21"),
+        (b"%d\n", "20", 0),
+    ],
+)
+@pytest.mark.parametrize("opener", [open, gzip.open])
+def test_replay_from(
+    tmp_path: Path, opener: Any, text: bytes, start: str, found: int | str
+) -> None:
+    log = tmp_path / ("app.log.gz" if opener is gzip.open else "app.log")
+    with opener(log, "wb") as file:
+        file.writelines(text % n for n in range(10))
+    with Endpoint() as endpoint:
+        config = {
+            "kinesis.endpoint": endpoint.url,
+            "awsAccessKeyId": "A",
+            "awsSecretAccessKey": "s",
+        }
+        config = parse({"x": json.dumps(config | {"flows": [flow(tmp_path / "app.log")]})})
+        if isinstance(found, int):
+            assert replay(config, log, start) == found
+        else:
+            with pytest.raises(ReplayError, match=found):
+                replay(config, log, start)
+
+
 def test_an_instance_lends_its_role_and_tells_of_itself(tmp_path: Path) -> None:
     plain, told = tmp_path / "plain.log", tmp_path / "told.log"
     plain.write_bytes(b"1\n")
@@ -241,15 +283,171 @@ def test_what_keeps_it_from_running_is_said_plainly(tmp_path: Path) -> None:
         assert found.returncode == 1
         return found.stderr
 
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert error(**{"prometheus.port": port}) == (
-            f"ERROR prometheus.port {port}: Address already in use\n"
-        )
     assert "No such file or directory: '/nowhere/" in error(checkpointFile="/nowhere/positions")
     with AgentProcess(tmp_path, [flow(tmp_path / "app.log")]) as agent:
         agent.wait_until_ready()
         assert error() == f"ERROR another agent runs with {agent.state_dir}\n"
+
+
+def test_two_agents_do_not_keep_their_positions_in_one_file(tmp_path: Path) -> None:
+    positions = tmp_path / "positions"
+    agents = [tmp_path / "1", tmp_path / "2"]
+    for folder in agents:
+        folder.mkdir()
+    with AgentProcess(
+        agents[0], [flow(tmp_path / "a.log")], checkpointFile=str(positions)
+    ) as first:
+        first.positions = positions
+        first.wait_until_ready()
+        second = AgentProcess(agents[1], [flow(tmp_path / "b.log")], checkpointFile=str(positions))
+        found = second.ask("run", "--config", second.config)
+        assert found.returncode == 1
+        assert found.stderr == f"ERROR another agent runs with {positions}\n"
+        assert first.stop() == 0
+        second.positions = tmp_path / "positions.lock"
+        with second:
+            wait_for(lambda: "ships" in second.log.read_text())
+
+
+@pytest.mark.parametrize("when", ["at the start", "at a reload"])
+def test_a_metrics_port_that_is_taken_stops_no_shipping(tmp_path: Path, when: str) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"1\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken, Endpoint() as endpoint:
+        port = taken.getsockname()[1]
+        settings = {"kinesis.endpoint": endpoint.url}
+        if when == "at the start":
+            settings["prometheus.port"] = port
+        with AgentProcess(tmp_path, [flow(log)], **settings) as agent:
+            assert endpoint.wait_for(lambda: b"1\n" in endpoint.records)
+            if when == "at a reload":
+                config = json.loads(agent.config.read_text()) | {"prometheus.port": port}
+                agent.config.write_text(json.dumps(config))
+                agent.process.send_signal(signal.SIGHUP)
+            problem = f"prometheus.port {port}: Address already in use"
+            wait_for(lambda: problem in agent.problems())
+            append(log, b"2\n")
+            assert endpoint.wait_for(lambda: b"2\n" in endpoint.records)
+            assert agent.log.read_text().count(problem) == 1
+            taken.close()
+            wait_for(lambda: not agent.problems())
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+
+
+def test_after_a_reload_that_cannot_be_the_configuration_before_is_in_force(
+    tmp_path: Path,
+) -> None:
+    log, other = tmp_path / "app.log", tmp_path / "other.log"
+    log.write_bytes(b"1\n")
+    other.write_bytes(b"x\n")
+    with (
+        Endpoint() as endpoint,
+        AgentProcess(tmp_path, [flow(log)], **{"kinesis.endpoint": endpoint.url}) as agent,
+    ):
+        assert endpoint.wait_for(lambda: b"1\n" in endpoint.records)
+        config = json.loads(agent.config.read_text())
+        config["flows"].append(flow(other))
+        not_ours = tmp_path / "not-ours"
+        not_ours.write_text("?")
+        for n, bad in enumerate(("/nowhere/positions", str(not_ours)), 2):
+            agent.config.write_text(json.dumps(config | {"checkpointFile": bad}))
+            agent.process.send_signal(signal.SIGHUP)
+            wait_for(lambda n=n: agent.log.read_text().count("not reloaded") == n - 1)
+            append(log, b"%d\n" % n)
+            assert endpoint.wait_for(lambda line=b"%d\n" % n: line in endpoint.records)
+        assert b"x\n" not in endpoint.records
+        agent.config.write_text(json.dumps(config))
+        agent.process.send_signal(signal.SIGHUP)
+        assert endpoint.wait_for(lambda: b"x\n" in endpoint.records)
+        assert set(endpoint.records.values()) == {1}
+        assert agent.stop() == 0
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    plain, odd = tmp_path / "in" / "plain.log", tmp_path / "in" / os.fsdecode(b"caf\xe9.log")
+    plain.write_bytes(b"1\n")
+    odd.write_bytes(b"2\n")
+    with (
+        Endpoint() as endpoint,
+        AgentProcess(
+            tmp_path, [flow(tmp_path / "in" / "*.log")], **{"kinesis.endpoint": endpoint.url}
+        ) as agent,
+    ):
+        for line in (b"3\n", b"4\n"):
+            append(odd, line)
+            assert endpoint.wait_for(lambda line=line: line in endpoint.records)
+            wait_for(lambda: agent.has_shipped(plain, odd))
+            assert agent.stop() == 0
+            agent.start()
+        command = [COMMAND, "shipped", "--state-dir", agent.state_dir, odd]
+        assert subprocess.run(command, capture_output=True).stdout == os.fsencode(odd) + b"\n"
+        command = [COMMAND, "status", "--state-dir", agent.state_dir]
+        assert os.fsencode(odd) + b": at 6" in subprocess.run(command, capture_output=True).stdout
+        found = json.loads(subprocess.run([*command, "--json"], capture_output=True).stdout)
+        assert str(odd) in {file["path"] for file in found["flows"][0]["files"]}
+        assert set(endpoint.records.values()) == {1}
+
+
+def test_rotated_credentials_are_read_again(tmp_path: Path) -> None:
+    log, secrets = tmp_path / "app.log", tmp_path / "credentials"
+    log.write_bytes(b"1\n")
+    text = "[default]\naws_access_key_id = %s\naws_secret_access_key = secret\n"
+    secrets.write_text(text % "OLD")
+    with Endpoint() as endpoint:
+        settings = {"kinesis.endpoint": endpoint.url}
+        agent = AgentProcess(tmp_path, [flow(log, retryMaxBackoffMillis=200)], **settings)
+        del agent.environment["AWS_ACCESS_KEY_ID"], agent.environment["AWS_SECRET_ACCESS_KEY"]
+        agent.environment["AWS_SHARED_CREDENTIALS_FILE"] = str(secrets)
+        with agent:
+            assert endpoint.wait_for(lambda: b"1\n" in endpoint.records)
+            endpoint.faults = Faults(error=(400, "ExpiredTokenException"))
+            append(log, b"2\n")
+            wait_for(lambda: "ExpiredToken" in agent.problems())
+            secrets.write_text(text % "NEW")
+            before = endpoint.failures
+            wait_for(lambda: endpoint.failures > before + 1)
+            endpoint.faults = Faults()
+            assert endpoint.wait_for(lambda: b"2\n" in endpoint.records)
+        assert endpoint.access_keys == {"OLD", "NEW"}
+
+
+def test_what_a_pattern_does_not_find_is_told(tmp_path: Path) -> None:
+    pipe, folder, none = tmp_path / "pipe.log", tmp_path / "folder", tmp_path / "none-*.log"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    flows = [flow(pipe, "p"), flow(folder, "f"), flow(none, "n")]
+    with (
+        Endpoint() as endpoint,
+        AgentProcess(tmp_path, flows, **{"kinesis.endpoint": endpoint.url}) as agent,
+    ):
+        wait_for(lambda: "no regular file" in agent.problems())
+        assert f"{folder} is a directory" in agent.problems()
+        assert f"{none} -> KinesisStream:n: 0 records sent" in agent.ask("status").stdout
+        assert agent.ask("status").stdout.count("no file matches") == 3
+        assert f"no file matches {none}" in agent.log.read_text()
+        command = [COMMAND, "check", "--config", agent.config]
+        found = subprocess.run(command, capture_output=True, text=True)
+        assert found.returncode == 1
+        assert f"{folder} is a directory" in found.stderr
+
+
+def test_a_start_pattern_that_never_matches_loses_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    lines = b"".join(b"%08d %s\n" % (n, b"x" * 90) for n in range(30_000))
+    log.write_bytes(lines)
+    with (
+        Endpoint() as endpoint,
+        AgentProcess(
+            tmp_path,
+            [flow(log, multiLineStartPattern="NEVER")],
+            **{"kinesis.endpoint": endpoint.url},
+        ) as agent,
+    ):
+        wait_for(lambda: agent.has_shipped(log))
+        assert b"".join(sorted(endpoint.records)) == lines
+        assert agent.log.read_text().count("'NEVER'") == 1
+        assert not (agent.state_dir / "oversize").exists()
 
 
 def test_prometheus(tmp_path: Path) -> None:

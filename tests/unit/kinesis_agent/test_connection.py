@@ -129,26 +129,108 @@ def test_what_is_no_answer_is_an_error_and_then_it_goes_on(answer: bytes) -> Non
     assert connection.post({}, b"x") == (200, b"ok")
 
 
-def test_the_certificate_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Only what a test sets; the machine may have a proxy of its own."""
+    for name in ("HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    return monkeypatch
+
+
+def tls_server(folder: Path, *answers: bytes | tuple[bytes, None]) -> tuple[Server, int]:
+    """Serve with the certificate of localhost that is made there."""
     command = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=test "
         "-addext subjectAltName=DNS:localhost -keyout key.pem -out certificate.pem"
     )
-    subprocess.run(shlex.split(command), cwd=tmp_path, check=True, capture_output=True)
-    server = Server(GOOD)
+    subprocess.run(shlex.split(command), cwd=folder, check=True, capture_output=True)
+    server = Server(*answers)
     server.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.tls.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
-    port = urlsplit(server.url).port
+    server.tls.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return server, urlsplit(server.url).port or 0
 
-    def post(host: str) -> tuple[int, bytes]:
-        return Connection(urlsplit(f"https://{host}:{port}/"), 5, 5).post({}, b"x")
 
+def post(host: str, port: int) -> tuple[int, bytes]:
+    return Connection(urlsplit(f"https://{host}:{port}/"), 5, 5).post({}, b"x")
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "AWS_CA_BUNDLE"])
+def test_the_certificate_is_checked(
+    tmp_path: Path, environment: pytest.MonkeyPatch, name: str
+) -> None:
+    _, port = tls_server(tmp_path, GOOD)
     with pytest.raises(SendError, match="certificate verify failed"):
-        post("localhost")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        post("localhost", port)
+    environment.setenv(name, str(tmp_path / "certificate.pem"))
     with pytest.raises(SendError, match="certificate is not valid for"):
-        post("127.0.0.1")
-    assert post("localhost") == (200, b"ok")
+        post("127.0.0.1", port)
+    assert post("localhost", port) == (200, b"ok")
+
+
+def test_a_bundle_that_is_not_there(tmp_path: Path, environment: pytest.MonkeyPatch) -> None:
+    _, port = tls_server(tmp_path, GOOD)
+    environment.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
+    with pytest.raises(SendError, match=r"AWS_CA_BUNDLE /nowhere\.pem: No such file"):
+        post("localhost", port)
+
+
+class Proxy:
+    """Lets everything through to one port, whatever host is asked for; or answers this."""
+
+    def __init__(self, port: int, answer: bytes = b"200 Connection established") -> None:
+        self.heads: list[bytes] = []
+        self._port, self._answer = port, answer
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            client, _ = self._socket.accept()
+            with client.makefile("rb") as file:
+                self.heads.append(b"".join(iter(file.readline, b"\r\n")))
+            client.sendall(b"HTTP/1.1 %b\r\nVia: test\r\n\r\n" % self._answer)
+            if self._answer.startswith(b"200"):
+                server = socket.create_connection(("127.0.0.1", self._port))
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self._relay, args=pair, daemon=True).start()
+            else:
+                client.close()
+
+    def _relay(self, source: socket.socket, target: socket.socket) -> None:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_proxy(tmp_path: Path, environment: pytest.MonkeyPatch) -> None:
+    _, port = tls_server(tmp_path, (GOOD, None), GOOD)
+    environment.setenv("AWS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    proxy = Proxy(port)
+    environment.setenv("HTTPS_PROXY", f"http://user:p%40ss@{proxy.address}")
+    assert post("localhost", port) == (200, b"ok")
+    assert proxy.heads == [
+        b"CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n"
+        b"Proxy-Authorization: Basic dXNlcjpwQHNz\r\n" % (port, port)
+    ]
+    environment.setenv("NO_PROXY", "localhost")
+    assert post("localhost", port) == (200, b"ok")
+    assert len(proxy.heads) == 1
+    plain = Server(GOOD)
+    assert plain.connect().post({}, b"x") == (200, b"ok")
+
+
+def test_a_proxy_that_will_not(environment: pytest.MonkeyPatch) -> None:
+    proxy = Proxy(1, b"407 Proxy Authentication Required")
+    environment.setenv("HTTPS_PROXY", proxy.address)
+    with pytest.raises(SendError, match=r"says HTTP/1\.1 407 Proxy Authentication Required"):
+        post("localhost", 1)
+    environment.setenv("HTTPS_PROXY", f"https://{proxy.address}")
+    with pytest.raises(SendError, match="HTTPS_PROXY is no address that begins with http://"):
+        post("localhost", 1)
 
 
 def test_nobody_there() -> None:

@@ -1,0 +1,78 @@
+"""What a pattern finds on this host, and what keeps it from being read."""
+
+import fnmatch
+import glob
+import os
+from collections.abc import Iterator
+from stat import S_ISDIR, S_ISREG
+
+from msgspec import Struct
+
+from kinesis_agent.java_glob import expand
+
+
+class Sight(Struct):
+    """How many files match; what else the pattern names; what this process has no right to see."""
+
+    files: int = 0
+    unfit: list[str] = []
+    hidden: list[str] = []
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each."""
+        return self.unfit + self.hidden
+
+
+def look(pattern: str) -> Sight:
+    """Look at the pattern's files, with the rights of this process."""
+    sight = Sight()
+    for each in expand(pattern):
+        directory, name = os.path.split(each)
+        if glob.has_magic(each):
+            for found in glob.glob(directory, recursive=True) or [directory]:
+                for path in _matches(found, name, sight):
+                    _look_at(path, sight, is_named=False)
+        else:
+            _look_at(each, sight, is_named=True)
+    sight.hidden = list(dict.fromkeys(sight.hidden))
+    return sight
+
+
+def _matches(directory: str, name: str, sight: Sight) -> Iterator[str]:
+    try:
+        names = os.listdir(directory)
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            sight.hidden.append(f"{_closed(directory)} may not be listed")
+        return
+    if not os.access(directory, os.X_OK):
+        sight.hidden.append(f"{directory} may not be entered")
+        return
+    for each in fnmatch.filter(names, name):
+        if name.startswith(".") or not each.startswith("."):
+            yield os.path.join(directory, each)
+
+
+def _look_at(path: str, sight: Sight, is_named: bool) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            sight.hidden.append(f"{_closed(os.path.dirname(path))} may not be entered")
+        return
+    if S_ISREG(mode):
+        sight.files += 1
+        if not os.access(path, os.R_OK):
+            sight.hidden.append(f"{path} may not be read")
+    elif not S_ISDIR(mode):
+        sight.unfit.append(f"{path} is no regular file and is not read")
+    elif is_named:
+        sight.unfit.append(f"{path} is a directory; its files would be {path}/*")
+
+
+def _closed(path: str) -> str:
+    """Return the directory that may not be entered, of those on the way to it and itself."""
+    while not os.path.lexists(path) and path != "/":
+        path = os.path.dirname(path)
+    return path
