@@ -12,15 +12,17 @@ import yaml
 from console import playbook, stack
 
 HOSTS, REGION, RESOURCES = (f"playbooks/{name}.yml" for name in ("hosts", "region", "resources"))
-STREAMS = yaml.safe_load((stack.ROOT / "inventory/stack.yml").read_text())["surgewatch_streams"]
+STACK = yaml.safe_load((stack.ROOT / "inventory/stack.yml").read_text())
+STREAMS, FUNCTIONS = STACK["surgewatch_streams"], STACK["surgewatch_functions"]
 STREAMS["orders"]["shards"] = 3
+FUNCTIONS[0]["batch_size"] = 100
 
 # The playbook, the setting, and the tasks that it must change.
 SETTINGS = [
     (HOSTS, {"instances_types": {"generators": "t4g.medium", "analytics": "t4g.small"}},
      {"instances : Make a launch template for each kind of host"}),
     (HOSTS, {"instances_agent_namespace": "Other"},
-     {"instances : Give it the rights that its hosts use"}),
+     {"iam_role : Give it its rights"}),
     (HOSTS, {"generator_hosts": 3}, {"instances : Start those that do not"}),
     (REGION, {"database_max_capacity": 4}, {"database : Make the cluster"}),
     (REGION, {"database_instances": 2}, {"database : Make its instances"}),
@@ -30,7 +32,7 @@ SETTINGS = [
      {"resources : Protect it, and let its items expire"}),
     (RESOURCES, {"functions_memory_mb": 512}, {"functions : Make the functions"}),
     (RESOURCES, {"functions_log_days": 14}, {"functions : Make a log group for each function"}),
-    (RESOURCES, {"functions_orders_batch_size": 100},
+    (RESOURCES, {"surgewatch_functions": FUNCTIONS},
      {"functions : Feed the functions from the streams"}),
     (RESOURCES, {"surgewatch_emails": ["someone@example.com"]},
      {"resources : Make the topic and its subscriptions",

@@ -7,11 +7,23 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "123456789012"
-FOLDERS = {
-    "functions": ("resources", "functions"),
-    "instances": ("instances",),
-    "flink_access": ("flink_access",),
+STACK = yaml.safe_load((ROOT / "inventory/stack.yml").read_text())
+# The roles whose variables count, and of each policy what is said to the template lookup.
+POLICIES = {
+    "functions": (
+        ("resources", "functions"),
+        {
+            one["name"]: f"'policy.json.j2', template_vars={{'function': functions_list[{number}]}}"
+            for number, one in enumerate(STACK["surgewatch_functions"])
+        },
+    ),
+    "instances": (
+        ("instances",),
+        {name: f"'policies/{name}.json.j2'" for name in ("analytics", "generators")},
+    ),
+    "flink_access": (("flink_access",), {"flink": "'policies/flink.json.j2'"}),
 }
+NAMES = [f"{role}/{name}" for role, (_, policies) in POLICIES.items() for name in policies]
 
 
 def render() -> dict[str, dict[str, Any]]:
@@ -29,7 +41,7 @@ def render() -> dict[str, dict[str, Any]]:
     inventory = InventoryManager(loader=loader, sources=[str(ROOT / "inventory/aws/groups.yml")])
     manager = VariableManager(loader=loader, inventory=inventory)
     found = {}
-    for role, more in FOLDERS.items():
+    for role, (more, policies) in POLICIES.items():
         variables: dict[str, Any] = {}
         for name in more:
             for path in sorted((ROOT / "roles" / name).glob("[dv]*/main.yml")):  # defaults, vars
@@ -43,11 +55,10 @@ def render() -> dict[str, dict[str, Any]]:
             "ansible_search_path": [str(ROOT / "roles" / role)],
         }
         templar = Templar(loader=loader, variables=variables)
-        for path in sorted((ROOT / f"roles/{role}/templates/policies").glob("*.json.j2")):
-            text = f"{{{{ lookup('ansible.builtin.template', '{path}') }}}}"
+        for name, told in policies.items():
+            text = f"{{{{ lookup('ansible.builtin.template', {told}) }}}}"
             policy = templar.template(trust_as_template(text))
-            policy = policy if isinstance(policy, dict) else yaml.safe_load(policy)
-            found[f"{role}/{path.name.removesuffix('.json.j2')}"] = policy
+            found[f"{role}/{name}"] = policy if isinstance(policy, dict) else yaml.safe_load(policy)
     return found
 
 

@@ -6,14 +6,7 @@ from typing import Any
 import parliament
 import pytest
 
-from tests.unit.iam.policies import FOLDERS, ROOT, many
-
-NAMES = [
-    f"{role}/{path.name.removesuffix('.json.j2')}"
-    for role in FOLDERS
-    for path in sorted((ROOT / f"roles/{role}/templates/policies").glob("*.json.j2"))
-]
-
+from tests.unit.iam.policies import NAMES, many
 
 # Lambda sets this key on the calls of a function's code, to any service; the linter does not know.
 KNOWN = "Unknown condition lambda:SourceFunctionArn"
