@@ -121,6 +121,14 @@ def test_an_account_must_be_named(play):
     assert "surgewatch_account must be the 12 digits" in output
 
 
+@pytest.mark.parametrize("name", ["site", "playbooks/analytics"])
+def test_an_engine_without_a_host_is_refused(play, client, name):
+    code, output = play(f"{name}.yml", "-e", "analytics_engine=flink")
+    assert code != 0
+    assert "analytics_engine is flink, which runs on hosts of the group analytics" in output
+    assert made(client) == []
+
+
 def test_hosts_of_another_region_are_refused(play, client):
     ec2 = client("ec2")
     image = ec2.describe_images()["Images"][0]["ImageId"]
