@@ -1,0 +1,79 @@
+"""A further stream is one entry in surgewatch_streams."""
+
+import pytest
+
+from tests.unit.iam.policies import grants, render
+from tests.unit.roles.rendering import ACCOUNT, STACK, Role
+
+ACCESS = {
+    "name": "{{ surgewatch_prefix }}website-access",
+    "record": "request",
+    "shards": 1,
+    "retention_hours": 24,
+    "logs": ["/var/log/nginx/access.log", "/var/log/surgewatch/probe.log"],
+    "lateness_ms": 500,
+    "steady": True,
+}
+MEASURES = {"name": "website-measures", "record": "measure", "shards": 1, "retention_hours": 24}
+STREAMS = STACK["surgewatch_streams"] | {"access": ACCESS, "measures": MEASURES}
+
+
+@pytest.fixture(scope="module")
+def policies():
+    return render(surgewatch_streams=STREAMS)
+
+
+def allowed(policy, action):
+    """The streams that a policy allows an action on."""
+    arn = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/"
+    return {to.removeprefix(arn) for one, to in grants(policy) if one == action}
+
+
+def test_agents_ship_each_of_its_logs():
+    flows = Role("kinesis_agent", surgewatch_streams=STREAMS).render("__kinesis_agent_config.flows")
+    assert {flow["filePattern"]: flow["kinesisStream"] for flow in flows} == {
+        "/var/log/surgewatch/orders.log": "website-orders",
+        "/var/log/nginx/access.log": "website-access",
+        "/var/log/surgewatch/probe.log": "website-access",
+    }
+    # The lines of other kinds are JSON as they are.
+    assert [flow["kinesisStream"] for flow in flows if "dataProcessingOptions" in flow] == [
+        "website-orders"
+    ]
+
+
+def test_who_fills_and_who_reads_it_may(policies):
+    assert allowed(policies["instances/generators"], "kinesis:PutRecords") == {
+        "website-orders",
+        "website-access",
+    }
+    for engine in ("instances/analytics", "flink_access/flink"):
+        assert allowed(policies[engine], "kinesis:GetRecords") == {
+            "website-orders",
+            "website-access",
+        }
+        assert allowed(policies[engine], "kinesis:PutRecords") == {
+            "website-alarms",
+            "website-measures",
+        }
+
+
+def test_a_function_may_read_the_stream_that_it_is_fed_from(policies):
+    assert allowed(policies["functions/order_writer"], "kinesis:GetRecords") == {"website-orders"}
+    assert allowed(policies["functions/alarm_recorder"], "kinesis:GetRecords") == {"website-alarms"}
+    assert allowed(policies["functions/alarm_reader"], "kinesis:GetRecords") == set()
+
+
+def test_it_is_watched():
+    role = Role("monitoring", surgewatch_streams=STREAMS)
+    alarms = {alarm["name"] for alarm in role.render("__monitoring_alarms")}
+    assert {
+        "agents are behind with access",
+        "the stream of access is full",
+        "the stream of access is silent",
+    } <= alarms
+    assert "the stream of measures is silent" not in alarms
+    widgets = role.render("__monitoring_dashboard")["widgets"]
+    titles = [widget["properties"]["title"] for widget in widgets]
+    assert "Stream of measures: records a minute" in titles
+    assert len({(widget["x"], widget["y"]) for widget in widgets}) == len(widgets)
