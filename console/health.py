@@ -146,14 +146,18 @@ def _error(status: Mapping[str, Any]) -> str:
     return f", {status['last_error']}" if status.get("last_error") else ""
 
 
-def counts(health: Health) -> dict[str, int | None]:
-    """How many order lines passed each stage that our services count; None where none said."""
+def counts(health: Health, stream: str) -> dict[str, int | None]:
+    """How many order lines, which go to `stream`, passed each stage that our services count.
+
+    None where none said.
+    """
     return {
         "lines written": _sum(s.get("lines_written") for s in health.services("log-generator")),
         "shipped": _sum(
             flow["records_sent"]
             for status in health.services("kinesis-agent")
             for flow in status.get("flows", ())
+            if flow["destination"] == f"KinesisStream:{stream}"
         ),
         "on the stream": _sum(s.get("records_read") for s in health.services("analytics")),
     }

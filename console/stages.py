@@ -26,7 +26,8 @@ def survey(stack: Stack) -> tuple[Health, dict[str, str]]:
     except (*AWS_ERRORS, ConsoleError):
         recorded = "?"
     found = health.ask()
-    stages = {name: "?" if n is None else f"{n:,}" for name, n in health.counts(found).items()}
+    passed = health.counts(found, stack["surgewatch_streams"]["orders"]["name"])
+    stages = {name: "?" if n is None else f"{n:,}" for name, n in passed.items()}
     return found, stages | {"items": items, "alarms": recorded}
 
 

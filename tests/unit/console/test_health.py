@@ -8,7 +8,7 @@ from console.playbook import End, Result, Text
 AGENT = {
     "flows": [
         {
-            "destination": "website-orders",
+            "destination": "KinesisStream:website-orders",
             "records_sent": 1200,
             "seconds_behind": 0.14,
             "last_error": None,
@@ -45,10 +45,20 @@ def generator(lines, sent=AGENT):
 
 def test_counts_are_summed_over_the_hosts():
     region = left({"analytics": "active"}, {"analytics": json.dumps(ENGINE)})
-    stats = {"generator-01": generator(1201), "generator-02": generator(1300), "region": region}
+    other = AGENT["flows"][0] | {"destination": "KinesisStream:website-access"}
+    both = {"flows": [*AGENT["flows"], other]}
+    stats = {
+        "generator-01": generator(1201),
+        "generator-02": generator(1300, both),
+        "region": region,
+    }
     found = health.collect([End(0, stats)])
     assert found.well
-    assert health.counts(found) == {"lines written": 2501, "shipped": 2400, "on the stream": 2300}
+    assert health.counts(found, "website-orders") == {
+        "lines written": 2501,
+        "shipped": 2400,
+        "on the stream": 2300,
+    }
 
 
 def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
@@ -57,7 +67,7 @@ def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
     found = health.collect([Result("region", "failed", {"msg": fault}), End(2, stats)])
     assert not found.well
     assert found.hosts[0].units == {"analytics": "missing", "nginx": "active"}
-    assert health.counts(found)["on the stream"] is None
+    assert health.counts(found, "website-orders")["on the stream"] is None
     report.show_health(found)
     assert capsys.readouterr().out.splitlines() == [
         "region  analytics  missing",
@@ -108,7 +118,7 @@ def test_each_service_is_told_in_a_line():
         "5 lines written, paused: disk full"
     )
     assert health.describe("kinesis-agent", AGENT) == (
-        "1,200 records to website-orders, 0.1 s behind"
+        "1,200 records to KinesisStream:website-orders, 0.1 s behind"
     )
     assert health.describe("event-source", {"mappings": [mapping]}) == (
         "12 records to order_writer, 3.2 s behind, throttled"

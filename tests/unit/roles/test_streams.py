@@ -1,6 +1,7 @@
 """A further stream is one entry in surgewatch_streams."""
 
 import pytest
+from kinesis_agent.config import Flow
 
 from tests.unit.iam.policies import grants, render
 from tests.unit.roles.rendering import ACCOUNT, STACK, Role
@@ -77,3 +78,11 @@ def test_it_is_watched():
     titles = [widget["properties"]["title"] for widget in widgets]
     assert "Stream of measures: records a minute" in titles
     assert len({(widget["x"], widget["y"]) for widget in widgets}) == len(widgets)
+
+
+def test_the_alarm_looks_where_the_agent_puts():
+    (flow,) = Role("kinesis_agent").render("__kinesis_agent_config.flows")
+    alarms = Role("monitoring").render("__monitoring_alarms")
+    (behind,) = [one for one in alarms if one["metric"] == "SecondsBehind"]
+    put = Flow(flow["filePattern"], kinesis_stream=flow["kinesisStream"]).destination
+    assert behind["dimensions"] == {"Destination": put}
