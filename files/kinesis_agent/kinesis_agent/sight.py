@@ -44,10 +44,10 @@ def _matches(directory: str, name: str, sight: Sight) -> Iterator[str]:
         names = os.listdir(directory)
     except OSError as error:
         if isinstance(error, PermissionError):
-            sight.hidden.append(f"{_closed(directory)} may not be listed")
+            sight.hidden.append(f"{_closed(directory)} may not be looked into")
         return
     if not os.access(directory, os.X_OK):
-        sight.hidden.append(f"{directory} may not be entered")
+        sight.hidden.append(f"{directory} may not be looked into")
         return
     for each in fnmatch.filter(names, name):
         if name.startswith(".") or not each.startswith("."):
@@ -59,7 +59,7 @@ def _look_at(path: str, sight: Sight, is_named: bool) -> None:
         mode = os.stat(path).st_mode
     except OSError as error:
         if isinstance(error, PermissionError):
-            sight.hidden.append(f"{_closed(os.path.dirname(path))} may not be entered")
+            sight.hidden.append(f"{_closed(os.path.dirname(path))} may not be looked into")
         return
     if S_ISREG(mode):
         sight.files += 1
@@ -72,7 +72,7 @@ def _look_at(path: str, sight: Sight, is_named: bool) -> None:
 
 
 def _closed(path: str) -> str:
-    """Return the directory that may not be entered, of those on the way to it and itself."""
+    """Return the directory that may not be looked into, of those on the way to it and itself."""
     while not os.path.lexists(path) and path != "/":
         path = os.path.dirname(path)
     return path
