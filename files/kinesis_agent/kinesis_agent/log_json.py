@@ -68,7 +68,7 @@ class LogConverter:
             if groups is None:
                 self._counters.unmatched += 1
                 continue
-            values = (None if value == "-" else value for value in groups)
+            values = [None if value == "-" else value for value in groups]
             value = dict(zip(self._names, values, strict=False))
             found.append(encode_json(value, self._format) + b"\n")
         return found
