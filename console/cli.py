@@ -19,6 +19,7 @@ COMMANDS = (
     "logs",
     "verify",
     "rules",
+    "records",
     "backtest",
     "test",
     "shell",

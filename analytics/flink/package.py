@@ -12,8 +12,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from analytics_engine.inputs import load
-from analytics_engine.sql import refusal, script
+from analytics_engine.rules.files import load
+from analytics_engine.rules.sql import refusal, script
 
 HERE = Path(__file__).parent
 CONNECTOR = "org.apache.flink:flink-sql-connector-aws-kinesis-streams:6.0.1-2.0"
@@ -25,12 +25,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", type=Path, default=HERE.parent / "rules.yml")
     parser.add_argument("--references", type=Path, default=HERE.parent / "reference")
+    parser.add_argument("--records", type=Path, help="kinds of records (default: the project's)")
+    parser.add_argument("--streams", type=Path, help="which streams there are (default: as above)")
     parser.add_argument("--connector-jar", type=Path, help=f"instead of {CONNECTOR}")
     parser.add_argument("--connector-sha256", help="what the jar must be")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
-    rules, references = load(options.rules, options.references)
-    refused = [(rule.name, reason) for rule in rules if (reason := refusal(rule)) is not None]
+    definitions = load(options.rules, options.references, options.records, options.streams)
+    refused = [
+        (rule.name, reason)
+        for rule in definitions.rules
+        if (reason := refusal(rule, definitions.sources[rule.source].kind)) is not None
+    ]
     if refused:
         text = "Flink cannot do these rules; leave them out (analytics_rules_left_out):"
         sys.exit("\n  ".join([text, *(f"{name}: {reason}" for name, reason in refused)]))
@@ -38,7 +44,7 @@ def main() -> None:
     digest = hashlib.sha256(jar).hexdigest()
     if options.connector_sha256 not in (None, digest):
         sys.exit(f"the connector's sha256 is {digest}, not {options.connector_sha256}")
-    print(pack(options.output, script(rules, references), jar))
+    print(pack(options.output, script(definitions), jar))
 
 
 def pack(folder: Path, rules_sql: str, jar: bytes) -> Path:

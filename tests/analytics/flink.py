@@ -32,6 +32,7 @@ class Flink:
         zipfile.ZipFile(package(folder)).extractall(folder / "app")
         properties = {
             "tables": "files",
+            "lateness_ms": "500",
             "orders": f"file://{folder}/orders",
             "alarms": f"file://{folder}/alarms",
         }

@@ -5,15 +5,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
-from analytics_engine.alarm import Alarm
-from analytics_engine.engine import Engine
-from analytics_engine.rules import Rule
-from analytics_engine.store import Store
+from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.records import kind
+from analytics_engine.records.kind import Source
+from analytics_engine.rules.files import HOME, Definitions
+from analytics_engine.rules.reference import References
+from analytics_engine.rules.rule import Rule
+from analytics_engine.service.store import Store
 
 from tests.analytics.brute import Put, Said, rfc3339
 
 START = 1_769_860_800_000
 """2026-01-31T12:00:00Z."""
+ORDERS = Source(kind.load(HOME / "records")["order"], 500)
+
+
+def over_orders(rules: Sequence[Rule], references: References | None = None) -> Definitions:
+    """Rules over the order stream."""
+    return Definitions({"orders": ORDERS}, list(rules), references or {})
 
 
 class Record(msgspec.Struct):
@@ -100,8 +109,8 @@ class Drive:
     def open(self) -> None:
         """Begin, or begin again where the store says."""
         self.store = Store(self.path)
-        self.engine = Engine(self.store.history, self.store.load())
-        self.engine.change(self.rules, {})
+        self.engine = self.store.engine("orders", ORDERS)
+        self.engine.change(ORDERS, self.rules, {})
         if not self.engine.shards:
             for name in self.shards:
                 self.engine.open_shard(name)
@@ -119,7 +128,7 @@ class Drive:
         for name in self.engine.shards:
             self.engine.idle(name, end_ms + 750)
         self._advance()
-        self.store.save(self.engine, [])
+        self.store.save({"orders": self.engine})
         return sorted({said(alarm) for alarm in self.alarms})
 
     def step(self) -> bool:
@@ -141,7 +150,7 @@ class Drive:
             self.engine.idle(other, min(rest[0][1].put_ms for rest in left.values()))
         self._advance()
         if self.rng.random() < 0.3:
-            self.store.save(self.engine, [])
+            self.store.save({"orders": self.engine})
         return True
 
     def _advance(self) -> None:

@@ -1,7 +1,7 @@
 """The embedded engine says what brute force says, however the stream is read."""
 
 import pytest
-from analytics_engine.rules import Rule
+from analytics_engine.rules.rule import Rule
 
 from tests.analytics.brute import Brute
 from tests.analytics.streams import START, Drive, random_stream

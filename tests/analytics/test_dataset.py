@@ -14,14 +14,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from analytics_engine.backtest import backtest
-from analytics_engine.line import COLUMNS
-from analytics_engine.rules import Rule
-from analytics_engine.snapshot import Counts
+from analytics_engine.evaluation.snapshot import Counts
+from analytics_engine.offline.backtest import backtest
+from analytics_engine.rules.rule import Rule
 
 from tests.analytics.brute import Brute, Put, Said, rfc3339
 from tests.analytics.flink import Flink
-from tests.analytics.streams import START, said
+from tests.analytics.streams import ORDERS, START, over_orders, said
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +77,15 @@ def replay(request: pytest.FixtureRequest, rows: list[list[str]], tmp_path: Path
 
 
 def test_the_engine_says_the_same(replay: Replay) -> None:
-    assert sorted(map(said, backtest([replay.log], [replay.rule], {}, Counts()))) == replay.wanted
+    alarms = backtest([replay.log], over_orders([replay.rule]), Counts())
+    assert sorted(map(said, alarms)) == replay.wanted
 
 
 def test_flink_says_the_same(replay: Replay, flink: Flink) -> None:
     (flink.folder / "orders").mkdir()
     with replay.log.open(newline="") as log, (flink.folder / "orders/1.json").open("w") as out:
         for row in csv.reader(log):
-            out.write(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n")
+            out.write(json.dumps(dict(zip(ORDERS.kind.columns, row, strict=True))) + "\n")
     rules = {"rules": [msgspec.to_builtins(replay.rule)]}
     (flink.folder / "rules.yml").write_text(json.dumps(rules))
     names = ("incident_id", "sequence", "kind", "event_time", "order_count")

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from analytics_engine.backtest import backtest
-from analytics_engine.inputs import load
-from analytics_engine.line import COLUMNS
-from analytics_engine.snapshot import Counts
+from analytics_engine.evaluation.snapshot import Counts
+from analytics_engine.offline.backtest import backtest
+from analytics_engine.rules.files import load
 
 from tests.analytics.brute import rfc3339
 from tests.analytics.flink import ROOT, Flink, package, packer
-from tests.analytics.streams import random_stream
+from tests.analytics.streams import ORDERS, random_stream
 
 HOUR_MS = 3_600_000
 RULES = """
@@ -99,7 +98,7 @@ def orders(seeds: range) -> list[dict[str, str]]:
                 "ClientIP": put.address,
                 "EventTime": rfc3339(time_ms // 100)[:-3] + f"{time_ms % 100:02}Z",
             }
-            lines.append(dict.fromkeys(COLUMNS, "") | given)
+            lines.append(dict.fromkeys(ORDERS.kind.columns, "") | given)
     return lines
 
 
@@ -113,11 +112,10 @@ def test_same_alarms(flink: Flink, inputs: Path) -> None:
     (inputs / "orders").mkdir()
     (inputs / "orders" / "1.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (inputs / "orders.log").write_text(
-        "".join("\t".join(line[name] for name in COLUMNS) + "\n" for line in lines)
+        "".join("\t".join(line[name] for name in ORDERS.kind.columns) + "\n" for line in lines)
     )
     found = {key(alarm) for alarm in flink.alarms()}
-    rules, references = load(inputs / "rules.yml")
-    alarms = backtest([inputs / "orders.log"], rules, references, Counts())
+    alarms = backtest([inputs / "orders.log"], load(inputs / "rules.yml"), Counts())
     wanted = {key(msgspec.to_builtins(alarm)) for alarm in alarms}
     assert {"OPEN", "REMINDER", "CLOSE"} <= {one[2] for one in wanted}
     assert found == wanted
@@ -167,6 +165,7 @@ def test_a_backlog_counts_a_lull_closes_and_a_kill_loses_nothing(
     (tmp_path / "app/sql/kinesis.sql").write_text(watched(tmp_path))
     properties = {
         "state": str(tmp_path / "state"),
+        "lateness_ms": "500",
         "flink.execution.checkpointing.interval": "500 ms",
     }
     groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": properties}]

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from analytics_engine.rules.files import HOME
 
 from tests.analytics.brute import Brute, Put, Said
 
@@ -38,8 +39,11 @@ class Chain:
         self.config.write_text(
             json.dumps(
                 {
-                    "orders_stream": self.orders,
+                    "streams": {
+                        "orders": {"name": self.orders, "record": "order", "lateness_ms": 500}
+                    },
                     "alarms_stream": self.alarms,
+                    "records": str(HOME / "records"),
                     "rules": str(folder / "rules.yml"),
                     "state_directory": str(self.state),
                     "polls_per_second": 20,

@@ -7,7 +7,7 @@ Every order is a row, counted in its own window, and the damping damps nothing: 
 triggered is in its own minute, so its trigger_count is at least 1.
 """
 
-from analytics_engine.rules import Rule
+from analytics_engine.rules.rule import Rule
 
 from tests.analytics.brute import Put
 from tests.analytics.streams import START, Drive

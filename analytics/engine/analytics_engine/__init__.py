@@ -1,8 +1,7 @@
-"""The embedded analytics engine, a file a step, in the order that an order line passes.
+"""The embedded analytics engine, a room a step, in the order that a line passes.
 
-Pure: `line` and `clock` (when does a line count, when is a tick decided), `intake` (each line once,
-to its tick), `rules`, `reference`, `grouping` and `measure` (what is measured), `window` (counts a
-group), `incident`, `top` and `announce` (what is said), `tracker` (one rule), `late` and
-`hindsight` (what late lines change), `engine` (all rules). Shell: `history` and `store` (SQLite),
-`stream` (Kinesis), `run` and `backtest` (both drive the same engine), `status`, `metrics`, `cli`.
+`records` (what a line is, and when it counts), `rules` (what is measured of the lines, and when it
+is said), `evaluation` (one stream's lines through all rules, in event time), then either `service`
+(streams in, alarms out, state in SQLite) or `offline` (recorded lines, and tests of rules), which
+drive the same evaluation; `cli`. Imports go this way only.
 """

@@ -10,28 +10,27 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from analytics_engine import config, rule_tests, sql, status
-from analytics_engine.backtest import backtest
-from analytics_engine.inputs import InputError, Inputs, load
-from analytics_engine.report import table
-from analytics_engine.snapshot import Counts
-from analytics_engine.store import StoreError
+from analytics_engine.errors import AnalyticsError
+from analytics_engine.evaluation.snapshot import Counts
+from analytics_engine.offline import rule_tests
+from analytics_engine.offline.backtest import backtest
+from analytics_engine.offline.report import table
+from analytics_engine.records import kind
+from analytics_engine.rules import sql
+from analytics_engine.rules.files import HOME, STREAMS, Definitions, load
+from analytics_engine.service import config, status
+from analytics_engine.service.inputs import Inputs
 
 OK, WRONG = 0, 1
 WIDE = 200
 """Columns of a table that no terminal shows."""
-RULES = next(
-    (path for path in (Path(__file__).parents[2] / "rules.yml",) if path.exists()),
-    Path("/etc/surgewatch/analytics/rules.yml"),
-)
-"""The project's own, or the host's."""
-REFERENCES_HELP = "CSV files of reference data (default: `reference` beside the rules)"
+RULES = HOME / "rules.yml"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse, do, exit."""
     options = _parser().parse_args(arguments)
-    # Order lines make objects by the hundred thousand and no cycles: look for these seldom.
+    # Lines make objects by the hundred thousand and no cycles: look for these seldom.
     gc.set_threshold(100_000, 50, 100)
     try:
         sys.exit(options.do(options))
@@ -39,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read has seen enough; the interpreter must not try to flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(WRONG)
-    except (config.ConfigError, InputError, StoreError, sql.NotForFlink, OSError) as error:
+    except (AnalyticsError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(WRONG)
 
@@ -65,32 +64,55 @@ def _parser() -> argparse.ArgumentParser:
     check = rules.add_parser("check", help="name all that is wrong with a rules file")
     check.set_defaults(do=_rules_check)
     check.add_argument("file", nargs="?", type=Path, default=RULES, metavar="FILE")
-    check.add_argument("--references", type=Path, metavar="FOLDER", help=REFERENCES_HELP)
+    _definitions(check)
     show = rules.add_parser("show", help="print a rule, with what it does not say itself")
     show.set_defaults(do=_rules_show)
     show.add_argument("name", metavar="NAME")
     show.add_argument("--sql", action="store_true", help="as Flink SQL")
-    show.add_argument("--rules", type=Path, default=RULES, metavar="FILE")
-    show.add_argument("--references", type=Path, metavar="FOLDER", help=REFERENCES_HELP)
+    show.add_argument("--rules", dest="file", type=Path, default=RULES, metavar="FILE")
+    _definitions(show)
     test = rules.add_parser("test", help="run tests of rules: these lines, these alarms")
     test.set_defaults(do=_rules_test)
     test.add_argument("file", type=Path, metavar="FILE")
+    records = commands.add_parser("records", help="check kinds of records").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    check = records.add_parser("check", help="name all that is wrong with a description")
+    check.set_defaults(do=_records_check)
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
     backtest = commands.add_parser("backtest", help="what rules would have said of recorded lines")
     backtest.set_defaults(do=_backtest)
-    backtest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="order logs")
-    backtest.add_argument("--rules", type=Path, default=RULES, metavar="FILE")
-    backtest.add_argument("--references", type=Path, metavar="FOLDER", help=REFERENCES_HELP)
+    backtest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="logs")
+    backtest.add_argument("--rules", dest="file", type=Path, default=RULES, metavar="FILE")
+    _definitions(backtest)
     backtest.add_argument(
         "--as", dest="form", choices=["table", "json"], default="table", help="how to print it"
     )
     return parser
 
 
+def _definitions(parser: argparse.ArgumentParser) -> None:
+    for name, metavar, text in (
+        (
+            "references",
+            "FOLDER",
+            "CSV tables that rules join (default: `reference` beside them)",
+        ),
+        ("records", "FOLDER", f"kinds of records (default: {HOME / 'records'})"),
+        ("streams", "FILE", f"which streams there are (default: {STREAMS})"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, metavar=metavar, help=text)
+
+
+def _load(options: argparse.Namespace) -> Definitions:
+    return load(options.file, options.references, options.records, options.streams)
+
+
 def _backtest(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    rules, references = load(options.rules, options.references)
+    definitions = _load(options)
     counts = Counts()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -98,8 +120,7 @@ def _backtest(options: argparse.Namespace) -> int:
         task = bar.add_task("reading", total=size)
         alarms = backtest(
             options.files,
-            rules,
-            references,
+            definitions,
             counts,
             lambda read: bar.update(task, completed=read),
         )
@@ -116,26 +137,34 @@ def _backtest(options: argparse.Namespace) -> int:
         f"{counts.unreadable} unreadable, {counts.alarms} alarms"
     )
     if counts.unreadable and not counts.lines_counted:
-        console.print("No line is an order line as the log generator writes them (CSV or tabs).")
+        kinds = " or ".join(sorted({f"{s.kind.name} line" for s in definitions.sources.values()}))
+        console.print(f"No line is an {kinds} as the logs hold them (CSV, tabs or JSON).")
         return WRONG
+    return OK
+
+
+def _records_check(options: argparse.Namespace) -> int:
+    for file in options.files:
+        found = kind.parse(file.read_text(encoding="utf-8"), str(file))
+        print(f"{file}: {found.name}, {len(found.columns)} columns")
     return OK
 
 
 def _rules_check(options: argparse.Namespace) -> int:
-    rules, _ = load(options.file, options.references)
-    print(f"{options.file}: {len(rules)} rules")
+    print(f"{options.file}: {len(_load(options).rules)} rules")
     return OK
 
 
 def _rules_show(options: argparse.Namespace) -> int:
-    rules, references = load(options.rules, options.references)
-    found = next((rule for rule in rules if rule.name == options.name), None)
+    definitions = _load(options)
+    found = next((rule for rule in definitions.rules if rule.name == options.name), None)
     if found is None:
-        names = ", ".join(rule.name for rule in rules)
+        names = ", ".join(rule.name for rule in definitions.rules)
         print(f"no rule {options.name!r}; there are {names}", file=sys.stderr)
         return WRONG
     if options.sql:
-        print(f"{sql.views(found, references)}\n{sql.insert(found, references)};")
+        of = (found, definitions.sources[found.source].kind, definitions.references)
+        print(f"{sql.views(*of)}\n{sql.insert(*of)};")
         return OK
     print(yaml.safe_dump(msgspec.to_builtins(found), sort_keys=False), end="")
     return OK
@@ -152,7 +181,7 @@ def _rules_test(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from analytics_engine.run import serve
+    from analytics_engine.service.loop import serve
 
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("analytics-engine").setLevel(logging.INFO)
@@ -172,16 +201,16 @@ def _status(options: argparse.Namespace) -> int:
     except (FileNotFoundError, msgspec.MsgspecError):
         print("the engine has not said anything yet", file=sys.stderr)
         return WRONG
-    wrong = status.problems(found)
+    faults = status.faults(found)
     if options.json:
-        print(msgspec.json.encode(found).decode())
+        print(msgspec.json.encode(msgspec.to_builtins(found) | {"faults": faults}).decode())
     else:
-        print(
-            f"decided until {found.decided_tick or 'nothing yet'}, {found.lag_seconds or 0} s ago"
-        )
+        for name, stream in found.streams.items():
+            decided = stream.decided_tick or "nothing yet"
+            print(f"{name}: decided until {decided}, {stream.lag_seconds or 0} s ago")
         print(f"{found.lines_counted} lines counted, {found.alarms_sent} alarms sent")
         for incident in found.open_incidents:
             print(f"open: {incident.rule} {incident.scope} since {incident.opened_at}")
-    for problem in wrong:
-        print(problem, file=sys.stderr)
-    return WRONG if wrong else OK
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return WRONG if faults else OK

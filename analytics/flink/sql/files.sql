@@ -2,7 +2,7 @@
 CREATE TABLE orders (
   InvoiceNo STRING, LineNo STRING, StockCode STRING, Country STRING, ClientIP STRING,
   EventTime TIMESTAMP_LTZ(3),
-  WATERMARK FOR EventTime AS EventTime - INTERVAL '0.5' SECOND
+  WATERMARK FOR EventTime AS EventTime - INTERVAL '${lateness}' SECOND
 ) WITH (
   'connector' = 'filesystem', 'path' = '${orders}', 'format' = 'json',
   'json.timestamp-format.standard' = 'ISO-8601', 'json.ignore-parse-errors' = 'true'

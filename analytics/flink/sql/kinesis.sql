@@ -2,7 +2,7 @@
 CREATE TABLE order_lines (
   InvoiceNo STRING, LineNo STRING, StockCode STRING, Country STRING, ClientIP STRING,
   EventTime TIMESTAMP_LTZ(3),
-  WATERMARK FOR EventTime AS EventTime - INTERVAL '0.5' SECOND
+  WATERMARK FOR EventTime AS EventTime - INTERVAL '${lateness}' SECOND
 ) WITH (
   'connector' = 'kinesis', 'stream.arn' = '${orders_arn}', 'aws.region' = '${region}',
   'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
@@ -15,7 +15,7 @@ CREATE TABLE order_lines (
 -- as their source is not idle. Their LineNo is empty, by which the rules leave them out.
 CREATE TABLE heartbeat (
   number INT,
-  EventTime AS CAST(CURRENT_TIMESTAMP AS TIMESTAMP_LTZ(3)) - INTERVAL '3' SECOND,
+  EventTime AS CAST(CURRENT_TIMESTAMP AS TIMESTAMP_LTZ(3)) - INTERVAL '${heartbeat}' SECOND,
   WATERMARK FOR EventTime AS EventTime
 ) WITH ('connector' = 'datagen', 'rows-per-second' = '10');
 

@@ -16,12 +16,13 @@ import zipfile
 from collections import deque
 from pathlib import Path
 
-from analytics_engine.backtest import backtest
-from analytics_engine.inputs import load
-from analytics_engine.line import COLUMNS, milliseconds
-from analytics_engine.snapshot import Counts
+from analytics_engine.evaluation.snapshot import Counts
+from analytics_engine.offline.backtest import backtest
+from analytics_engine.records.ticks import milliseconds
+from analytics_engine.rules.files import Definitions, load
 
 from tests.analytics.flink import install
+from tests.analytics.streams import ORDERS
 from tests.bench.analytics.engine_speed import RULES, line
 
 ROOT = Path(__file__).parents[3]
@@ -44,27 +45,32 @@ def main() -> None:
         with (folder / "orders.log").open("w") as log, (folder / "orders/1.json").open("w") as out:
             for number in range(lines):
                 order = line(number, RATE)
-                log.write("\t".join(order[column] for column in COLUMNS) + "\n")
+                log.write("\t".join(order[column] for column in ORDERS.kind.columns) + "\n")
                 out.write(json.dumps(order) + "\n")
         os.sync()  # nobody shall pay for the writing of these
-        rules, references = load(RULES)
-        surge = [rule for rule in rules if rule.name == "order_surge"]
+        shipped = load(RULES)
+        surge = only(shipped, "order_surge")
         log = folder / "orders.log"
 
         def row(what: str, used: tuple[float, float]) -> None:
             print(f"{what:42} {used[0]:7.1f} s {used[1]:7.1f} CPU s", flush=True)
 
         row("a deque over the same file", timed(lambda: count(log)))
-        row("embedded, order_surge", timed(lambda: list(backtest([log], surge, {}, Counts()))))
+        row("embedded, order_surge", timed(lambda: list(backtest([log], surge, Counts()))))
         row(
             "embedded, shipped rules",
-            timed(lambda: list(backtest([log], rules, references, Counts()))),
+            timed(lambda: list(backtest([log], shipped, Counts()))),
         )
         row("DuckDB's window query, start included", timed(lambda: duckdb(folder)))
         flink_python = install()
         row("Flink's job, order_surge, start included", timed(lambda: flink(folder, flink_python)))
         (folder / "orders/1.json").write_text("")
         row("Flink's job over nothing", timed(lambda: flink(folder, flink_python)))
+
+
+def only(definitions: Definitions, name: str) -> Definitions:
+    """One rule of them."""
+    return definitions._replace(rules=[r for r in definitions.rules if r.name == name])
 
 
 def timed(do) -> tuple[float, float]:
@@ -78,7 +84,7 @@ def timed(do) -> tuple[float, float]:
 def count(log: Path) -> int:
     window: deque[int] = deque()
     hot = 0
-    place = COLUMNS.index("EventTime")
+    place = list(ORDERS.kind.columns).index("EventTime")
     with log.open() as file:
         for text in file:
             now = milliseconds(text.split("\t")[place])
@@ -96,16 +102,16 @@ def duckdb(folder: Path) -> None:
 
 
 def flink(folder: Path, python: Path) -> None:
-    from analytics_engine.sql import script
+    from analytics_engine.rules.sql import script
 
     sys.path.insert(0, str(ROOT / "analytics" / "flink"))
     from package import pack
 
-    rules, _ = load(RULES)
-    surge = [rule for rule in rules if rule.name == "order_surge"]
-    zipfile.ZipFile(pack(folder, script(surge, {}), b"")).extractall(folder / "app")
+    surge = script(only(load(RULES), "order_surge"))
+    zipfile.ZipFile(pack(folder, surge, b"")).extractall(folder / "app")
     found = {
         "tables": "files",
+        "lateness_ms": "500",
         "orders": f"file://{folder}/orders",
         "alarms": f"file://{folder}/alarms",
     }

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from analytics_engine.engine import Engine
-from analytics_engine.inputs import load
-from analytics_engine.reference import References
-from analytics_engine.rules import Rule
-from analytics_engine.store import Store
-from analytics_engine.stream import Answer
+from analytics_engine.rules.files import load
+from analytics_engine.rules.reference import References
+from analytics_engine.rules.rule import Rule
+from analytics_engine.service.store import Store
+from analytics_engine.service.streams import Answer
 
 from tests.analytics.brute import rfc3339
+from tests.analytics.streams import ORDERS
 
 RULES = Path(__file__).parents[3] / "analytics" / "rules.yml"
 START = 1_769_860_800_000
@@ -81,8 +81,8 @@ def engine(answers: list[bytes], rules: list[Rule], references: References) -> t
     """CPU seconds from the answers' bytes to saved state, and alarms."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "engine.db")
-        made = Engine(store.history, store.load())
-        made.change(rules, references)
+        made = store.engine("orders", ORDERS)
+        made.change(ORDERS, rules, references)
         made.open_shard("0")
         alarms = 0
         begun = time.process_time()
@@ -91,7 +91,7 @@ def engine(answers: list[bytes], rules: list[Rule], references: References) -> t
             made.read("0", answer.records[-1].sequence, answer.records)
             said = made.advance()
             alarms += len(said)
-            store.save(made, said)
+            store.save({"orders": made}, said)
         used = time.process_time() - begun
         store.close()
     return used, alarms
@@ -118,11 +118,11 @@ def memory(lines: int) -> int:
 
 
 def resident(lines: int) -> int:
-    import analytics_engine.run  # noqa: F401  what the service has in memory, too
+    import analytics_engine.service.loop  # noqa: F401  what the service has in memory, too
     from botocore.session import Session
 
     Session().create_client("kinesis", region_name="us-east-1")
-    rules, references = load(RULES)
+    _, rules, references = load(RULES)
     engine_over = Load(1_000, lines).answers()
     gc.set_threshold(100_000, 50, 100)  # as the command does
     engine(engine_over, rules, references)  # type: ignore[arg-type]
@@ -131,10 +131,10 @@ def resident(lines: int) -> int:
 
 
 def main() -> None:
-    """Enough event time at each rate that windows fill and empty, and incidents are reckoned."""
+    """Enough event time at each rate that windows fill and empty, and the past is recounted."""
     scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     gc.set_threshold(100_000, 50, 100)
-    rules, references = load(RULES)
+    _, rules, references = load(RULES)
     surge = next(rule for rule in rules if rule.name == "order_surge")
     counts = {100: 100_000, 1_000: 1_000_000, 10_000: 2_000_000}
 

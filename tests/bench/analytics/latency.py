@@ -14,6 +14,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from analytics_engine.rules.files import HOME
+
 from tests.region import Region
 
 RULES = "rules: [{name: order_surge, threshold: %d, window_seconds: 1, quiet_seconds: 1}]"
@@ -35,8 +37,9 @@ def main() -> None:
         folder = Path(name)
         (folder / "rules.yml").write_text(RULES % (rate // 2))
         config = {
-            "orders_stream": "orders",
+            "streams": {"orders": {"name": "orders", "record": "order", "lateness_ms": 500}},
             "alarms_stream": "alarms",
+            "records": str(HOME / "records"),
             "rules": str(folder / "rules.yml"),
             "state_directory": str(folder / "state"),
             "polls_per_second": polls,

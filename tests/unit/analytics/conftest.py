@@ -6,21 +6,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from analytics_engine.alarm import Alarm
-from analytics_engine.engine import Engine
-from analytics_engine.line import TICK_MS, at
-from analytics_engine.reference import Reference
-from analytics_engine.rules import Rule
-from analytics_engine.store import Store
+from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.evaluation.engine import Engine
+from analytics_engine.records import kind
+from analytics_engine.records.kind import Source
+from analytics_engine.records.ticks import rfc3339
+from analytics_engine.rules.files import HOME
+from analytics_engine.rules.reference import Reference
+from analytics_engine.rules.rule import Rule
+from analytics_engine.service.store import Store
 
 START = 1_769_860_800_000
 """2026-01-31T12:00:00Z, in milliseconds."""
+ORDERS = Source(kind.load(HOME / "records")["order"], 500)
+"""What stands on the order stream."""
 
 
 def time_of(ms: int) -> str:
     """Milliseconds after START as an EventTime."""
-    moment = START + ms
-    return f"{at(moment // TICK_MS)[:21]}{moment % TICK_MS:02}Z"
+    return rfc3339(START + ms)
 
 
 @dataclass
@@ -71,11 +75,24 @@ class Driven:
         path: Path | str = ":memory:",
     ) -> None:
         self.store = Store(path)
-        self.engine = Engine(self.store.history, self.store.load())
-        self.engine.change(rules, references or {})
+        self.restart()
+        self.change(rules, references or {})
         self.alarms: list[Alarm] = []
         for number in range(shards):
             self.engine.open_shard(str(number))
+
+    def change(self, rules: Sequence[Rule], references: dict[str, Reference]) -> None:
+        """Take other rules."""
+        self.engine.change(ORDERS, rules, references)
+
+    def save(self) -> None:
+        """Save what a restart begins with."""
+        self.store.save({"orders": self.engine})
+
+    def restart(self) -> Engine:
+        """Begin again from what was saved."""
+        self.engine = self.store.engine("orders", ORDERS)
+        return self.engine
 
     def put(self, records: Sequence[Put], shard: int = 0) -> list[Alarm]:
         """Read records, in the order of their arrival."""

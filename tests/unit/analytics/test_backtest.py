@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from analytics_engine.cli import main
-from analytics_engine.line import COLUMNS
 
-from tests.unit.analytics.conftest import time_of
+from tests.unit.analytics.conftest import ORDERS, time_of
 
 RULES = """
 rules:
@@ -28,7 +27,7 @@ def lines(separator: str, seconds: range) -> bytes:
             given |= {"EventTime": time_of(second * 1000 + number * 100), "Description": "A B"}
             if separator == ",":
                 given["Description"] = '"A, ""B"""'
-            made.append(separator.join(given.get(column, "") for column in COLUMNS))
+            made.append(separator.join(given.get(column, "") for column in ORDERS.kind.columns))
     return "".join(f"{line}\n" for line in made).encode()
 
 

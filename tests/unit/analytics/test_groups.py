@@ -1,9 +1,9 @@
 """Groups: measures, limits, tops; and that a restart in the middle changes none of them."""
 
 import pytest
-from analytics_engine.engine import Engine
-from analytics_engine.rules import Rule, Where
-from analytics_engine.top import LIMIT, bounded, shown
+from analytics_engine.evaluation.top import LIMIT, bounded, shown
+from analytics_engine.records.where import Where
+from analytics_engine.rules.rule import Rule
 
 from tests.unit.analytics.conftest import START, Driven, puts, time_of
 
@@ -40,8 +40,8 @@ def test_a_crowded_window_comes_back_as_it_was() -> None:
             driven.put(puts([1_000 * second], f"{second}", ClientIP=address))
             driven.idle(1_000 * second + 900)
             if driven is restarted:
-                driven.store.save(driven.engine)
-                driven.engine = Engine(driven.store.history, driven.store.load())
+                driven.save()
+                driven.restart()
         driven.idle(100_000)
     assert restarted.alarms == plain.alarms
     assert {alarm.scope for alarm in plain.alarms} >= {"other"}
@@ -92,9 +92,9 @@ def test_a_rule_that_is_new_opens_at_the_next_tick_after_a_restart_too() -> None
     driven = Driven([Rule("other", 99)])
     driven.put(puts(range(0, 3_000, 100), delay_ms=0))
     driven.idle(4_000)
-    driven.engine.change([Rule("other", 99), Rule("new", 20)], {})
-    driven.store.save(driven.engine, [])
-    for engine in (driven.engine, Engine(driven.store.history, driven.store.load())):
+    driven.change([Rule("other", 99), Rule("new", 20)], {})
+    driven.save()
+    for engine in (driven.engine, driven.restart()):
         engine.idle("0", START + 5_000)
         (alarm,) = engine.advance()
         assert (alarm.rule, alarm.event_time) == ("new", time_of(3_300))
@@ -112,9 +112,9 @@ def test_a_rule_that_needs_a_new_column_counts_what_comes_then(rule: Rule, colum
     driven = Driven([Rule("other", 99)])
     driven.put(puts([0, 200, 400, 600], **{column: "A"}))
     driven.idle(3_000)
-    driven.engine.change([Rule("other", 99), rule], {})
-    driven.store.save(driven.engine)
-    driven.engine = Engine(driven.store.history, driven.store.load())
+    driven.change([Rule("other", 99), rule], {})
+    driven.save()
+    driven.restart()
     driven.put(puts([4_000] * 5, "J", **{column: "A"}))
     (opened,) = driven.idle(5_000)
     assert (opened.rule, opened.order_count) == ("new", 5)

@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from analytics_engine.config import Config
-from analytics_engine.inputs import InputError, Inputs
-from analytics_engine.metrics import data
-from analytics_engine.snapshot import Counts
-from analytics_engine.status import Status
+from analytics_engine.errors import InputError
+from analytics_engine.evaluation.snapshot import Counts
+from analytics_engine.rules.files import HOME
+from analytics_engine.service.config import Config, InputStream
+from analytics_engine.service.inputs import Inputs
+from analytics_engine.service.metrics import data
+from analytics_engine.service.status import Status
 
 RULE = "rules:\n- {name: a, threshold: m.least, group_by: m.market}\n"
 TABLE = "Country,market,least\nFrance,west,3\nunknown,unknown,2\n"
@@ -22,7 +24,9 @@ def rules(tmp_path: Path) -> Path:
 
 
 def inputs(rules: Path, table: str) -> Inputs:
-    return Inputs(Config("o", "a", rules, rules.parent, references={"m": table}))
+    streams = {"orders": InputStream(name="o", record="order", lateness_ms=500)}
+    records = HOME / "records"
+    return Inputs(Config(streams, "a", rules, records, rules.parent, references={"m": table}))
 
 
 def test_a_changed_file_is_seen_and_a_wrong_one_is_not_taken(rules: Path) -> None:
@@ -48,19 +52,19 @@ def test_reference_data_from_the_bucket_is_seen_again(region, rules, monkeypatch
     s3.create_bucket(Bucket="reference-test")
     s3.put_object(Bucket="reference-test", Key="m.csv", Body=TABLE)
     made = inputs(rules, "s3://reference-test/m.csv")
-    _, references = made.changed()
+    references = made.changed().references
     assert references["m"].groups("market") == {"France": "west", "unknown": "unknown"}
     s3.put_object(Bucket="reference-test", Key="m.csv", Body=TABLE.replace("west", "north"))
     made.look_again()
-    _, references = made.changed()
+    references = made.changed().references
     assert references["m"].groups("market")["France"] == "north"
 
 
 def test_metrics_are_what_happened_since_the_last_time() -> None:
-    told: dict[str, int] = {}
-    status = Status(0, 5, 0, None, 0.7, [], [], Counts(lines_counted=5), None, "")
-    data(status, told)
+    reported: dict[str, int] = {}
+    status = Status(0, 5, 0, None, 0.7, [], {}, Counts(lines_counted=5), [], "")
+    data(status, reported)
     status.counts.lines_counted = 8
-    values = {metric["MetricName"]: metric["Value"] for metric in data(status, told)}
+    values = {metric["MetricName"]: metric["Value"] for metric in data(status, reported)}
     assert values["LinesCounted"] == 3
     assert values["Lag"] == 0.7

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from analytics_engine import rule_tests
-from analytics_engine.grouping import problems
-from analytics_engine.inputs import load
-from analytics_engine.reference import Reference
-from analytics_engine.rules import Rule, RuleError, parse
+from analytics_engine.errors import InputError
+from analytics_engine.offline import rule_tests
+from analytics_engine.rules.files import HOME, define, load
+from analytics_engine.rules.rule import Rule
 
-ROOT = Path(__file__).parents[3] / "analytics"
+from tests.unit.analytics.conftest import ORDERS
+
+SOURCES = {"orders": ORDERS}
 
 WRONG = [
     ("rules: [", "r:1: "),
@@ -33,16 +34,15 @@ WRONG = [
 
 @pytest.mark.parametrize(("text", "message"), WRONG)
 def test_errors_name_line_and_key(text: str, message: str) -> None:
-    with pytest.raises(RuleError) as raised:
-        parse(text, "r")
+    with pytest.raises(InputError) as raised:
+        define(SOURCES, text, "r", {})
     assert any(error.startswith(message) for error in raised.value.errors), raised.value.errors
 
 
 def test_all_errors_are_named_at_once() -> None:
-    with pytest.raises(RuleError) as raised:
-        parse(
-            "rules:\n- name: 1\n  colour: red\n- threshold: x\n- {name: b, threshold: x, y: 1}", "r"
-        )
+    text = "rules:\n- name: 1\n  colour: red\n- threshold: x\n- {name: b, threshold: x, y: 1}"
+    with pytest.raises(InputError) as raised:
+        define(SOURCES, text, "r", {})
     assert len(raised.value.errors) == 6
 
 
@@ -59,15 +59,14 @@ def test_all_errors_are_named_at_once() -> None:
 )
 def test_what_reference_data_lacks_is_named_by_line_and_key(table, messages) -> None:
     text = "rules:\n- name: a\n  group_by: m.x\n  threshold: m.t"
-    references = {} if table is None else {"m": Reference(table, "m")}
-    with pytest.raises(RuleError) as raised:
-        parse(text, "r", lambda rule: problems(rule, references))
+    with pytest.raises(InputError) as raised:
+        define(SOURCES, text, "r", {} if table is None else {"m": table})
     assert raised.value.errors == messages
 
 
 def test_the_shipped_rules_are_valid_and_say_what_their_tests_expect() -> None:
-    rules, _ = load(ROOT / "rules.yml")
-    results = [(case, wrong) for case, wrong in rule_tests.run(ROOT / "rules_test.yml")]
+    rules = load(HOME / "rules.yml").rules
+    results = [(case, wrong) for case, wrong in rule_tests.run(HOME / "rules_test.yml")]
     assert {case.rule for case, _ in results} == {rule.name for rule in rules}
     assert [(case.name, wrong) for case, wrong in results if wrong] == []
 
@@ -87,12 +86,12 @@ def test_a_rule_test_can_fail(tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_readme_passes(tmp_path: Path) -> None:
-    example = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
-    (tmp_path / "example.yml").write_text(example.replace("rules.yml", str(ROOT / "rules.yml")))
+    example = (HOME / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "example.yml").write_text(example.replace("rules.yml", str(HOME / "rules.yml")))
     ((_, wrong),) = rule_tests.run(tmp_path / "example.yml")
     assert wrong == []
 
 
 def test_the_readme_names_every_key_of_a_rule() -> None:
-    readme = (ROOT / "README.md").read_text()
+    readme = (HOME / "README.md").read_text()
     assert [name for name in Rule.__struct_fields__ if f"| `{name}` |" not in readme] == []

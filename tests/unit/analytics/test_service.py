@@ -3,13 +3,15 @@
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from analytics_engine import status
-from analytics_engine.config import Config
-from analytics_engine.inputs import Inputs
-from analytics_engine.run import Service
-from analytics_engine.stream import Sink, Source, _parse_records, client
+from analytics_engine.rules.files import HOME
+from analytics_engine.service import status
+from analytics_engine.service.config import Config, InputStream
+from analytics_engine.service.inputs import Inputs
+from analytics_engine.service.loop import Service
+from analytics_engine.service.streams import Sink, Source, _parse_records, client
 
 RULES = """
 rules:
@@ -75,18 +77,28 @@ def streams(region, request):
 def service(region, streams, tmp_path):
     rules = tmp_path / "rules.yml"
     rules.write_text(RULES)
-    config = Config(streams.orders, streams.alarms, rules, tmp_path / "state")
+    config = config_of(streams, rules)
     kinesis = region.client("kinesis")
     kinesis.meta.events.register("before-parse.kinesis.GetRecords", _parse_records)
-    source, sink = Source(kinesis, streams.orders, 20), Sink(kinesis, streams.alarms)
-    return Service(config, source, sink, Inputs(config))
+    sources = {"orders": Source(kinesis, streams.orders, 20)}
+    return Service(config, sources, Sink(kinesis, streams.alarms), Inputs(config))
+
+
+def config_of(streams: Streams, rules: Path, **options) -> Config:
+    read = {"orders": InputStream(name=streams.orders, record="order", lateness_ms=500)}
+    state = rules.parent / "state"
+    return Config(read, streams.alarms, rules, HOME / "records", state, **options)
 
 
 def until(service: Service, condition, seconds: float = 15) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, service.errors
+        assert time.monotonic() < deadline, (service.errors, service.followers)
         service.step()
+
+
+def engine_of(service: Service):
+    return service.followers["orders"].engine
 
 
 def test_a_surge_is_opened_and_closed_without_a_later_order(service, streams) -> None:
@@ -101,11 +113,12 @@ def test_a_surge_is_opened_and_closed_without_a_later_order(service, streams) ->
 
 def test_status_is_written(service, streams, tmp_path) -> None:
     streams.put("536365", 3)
-    until(service, lambda: service.engine.counts.lines_counted == 3)
+    service.step()
+    until(service, lambda: engine_of(service).counts.lines_counted == 3)
     service._save([])
     found = status.read(tmp_path / "state")
     assert found.lines_counted == 3
-    assert status.problems(found) == []
+    assert status.faults(found) == []
     assert (tmp_path / "state" / status.FILE).stat().st_mode & 0o777 == 0o644
 
 
@@ -113,10 +126,10 @@ def test_lines_that_wait_for_their_tick_count_by_rules_that_are_new(
     service, streams, tmp_path
 ) -> None:
     """They were decoded without the columns that the new rule measures, and are read again."""
-    until(service, lambda: service.engine.rules)
+    service.step()
     streams.put("536365", 30)
-    until(service, lambda: service.engine.counts.records_read == 30)
-    assert service.engine.counts.lines_counted == 0
+    until(service, lambda: engine_of(service).counts.records_read == 30)
+    assert engine_of(service).counts.lines_counted == 0
     revenue = "  - {name: revenue, measure: revenue, threshold: 60, window_seconds: 1}\n"
     (tmp_path / "rules.yml").write_text(RULES + revenue)
     service._inputs.look_again()
@@ -132,16 +145,11 @@ def test_metrics_are_put_so_that_one_that_is_missing_can_be_noticed(
     for name, value in region.environment.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "rules.yml").write_text(RULES)
-    config = Config(
-        streams.orders,
-        streams.alarms,
-        tmp_path / "rules.yml",
-        tmp_path / "state",
-        metrics_namespace=streams.orders,
-    )
-    source, sink = Source(client(), streams.orders, 20), Sink(client(), streams.alarms)
-    service = Service(config, source, sink, Inputs(config))
-    until(service, lambda: service.engine.decided > 0)
+    config = config_of(streams, tmp_path / "rules.yml", metrics_namespace=streams.orders)
+    sources = {"orders": Source(client(), streams.orders, 20)}
+    service = Service(config, sources, Sink(client(), streams.alarms), Inputs(config))
+    service.step()
+    until(service, lambda: engine_of(service).decided > 0)
     service.run(lambda: True)  # it saves at its end, and waits for what it puts
     metrics = region.client("cloudwatch").list_metrics(Namespace=streams.orders)["Metrics"]
     names = {metric["MetricName"] for metric in metrics}

@@ -1,17 +1,16 @@
 """Each sentence of the design about time, lateness and replay."""
 
-import sqlite3
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
-from analytics_engine.clock import next_read
-from analytics_engine.engine import Engine
-from analytics_engine.line import at
-from analytics_engine.line import milliseconds as parse
-from analytics_engine.rules import Rule
-from analytics_engine.store import Store
+from analytics_engine.records.clock import next_read
+from analytics_engine.records.ticks import at
+from analytics_engine.records.ticks import milliseconds as parse
+from analytics_engine.rules.rule import Rule
 
-from tests.unit.analytics.conftest import START, Driven, Put, puts
+from tests.unit.analytics.conftest import ORDERS, START, Driven, Put, puts
 
 
 def kinds(alarms) -> list[tuple[str, int]]:
@@ -150,7 +149,7 @@ def test_what_cannot_be_read_is_counted(driven: Driven) -> None:
 def test_a_rule_that_is_removed_closes_its_incident_with_the_reason(driven: Driven) -> None:
     driven.put(puts([0] * 30))
     driven.idle(10_000)
-    closed = driven.engine.change([Rule("other", 5)], {})
+    closed = driven.engine.change(ORDERS, [Rule("other", 5)], {})
     assert [(alarm.kind, alarm.reason) for alarm in closed] == [("CLOSE", "the rule was removed")]
 
 
@@ -158,7 +157,7 @@ def test_a_changed_rule_takes_effect_at_the_next_tick(driven: Driven) -> None:
     driven.put(puts([0] * 10))
     driven.idle(3_000)
     assert driven.alarms == []
-    driven.engine.change([Rule("order_surge", 10)], {})
+    driven.change([Rule("order_surge", 10)], {})
     (opened,) = driven.idle(5_000)
     assert opened.event_time == at(START // 100 + 23)
     assert opened.order_count == 10
@@ -175,7 +174,7 @@ def test_a_changed_rule_takes_effect_at_the_next_tick(driven: Driven) -> None:
     ],
 )
 def test_a_read_waits_for_a_tick_that_it_can_decide(regular_ms, awaited, expected) -> None:
-    assert next_read(regular_ms, 333, awaited) == expected
+    assert next_read(regular_ms, 333, awaited, 500) == expected
 
 
 @pytest.mark.parametrize("again", ["restarted", "changed"])
@@ -186,11 +185,11 @@ def test_lines_of_a_shard_that_has_ended_are_read_again_until_they_count(
     lines = puts([0] * 30)
     driven.put(lines, shard=0)
     driven.engine.close_shard("0")
-    driven.store.save(driven.engine)
+    driven.save()
     if again == "restarted":
-        driven.engine = Engine(driven.store.history, driven.store.load())
+        driven.restart()
     else:
-        driven.engine.change([surge, Rule("other", 40)], {})
+        driven.change([surge, Rule("other", 40)], {})
     assert driven.engine.shards.keys() == {"0", "1"}
     driven.put(lines, shard=0)
     driven.engine.close_shard("0")
@@ -199,19 +198,30 @@ def test_lines_of_a_shard_that_has_ended_are_read_again_until_they_count(
     assert driven.engine.snapshot().shards.keys() == {"1"}
 
 
-def test_state_of_version_1_is_taken_over(surge: Rule, tmp_path: Path) -> None:
-    driven = Driven([surge], path=tmp_path / "engine.db")
-    driven.put(puts(range(0, 2_900, 100), delay_ms=0))
-    driven.idle(4_000)
-    driven.store.save(driven.engine)
-    driven.store.close()
-    old = sqlite3.connect(tmp_path / "engine.db", isolation_level=None)
-    old.executescript("""
-        UPDATE history SET first = -first / 10; UPDATE history SET first = -first;
-        ALTER TABLE history RENAME COLUMN first TO second; PRAGMA user_version = 1;
-    """)
-    old.close()
-    driven.store = Store(tmp_path / "engine.db")
-    driven.engine = Engine(driven.store.history, driven.store.load())
-    driven.put(puts([4_000], "J"))
-    assert [alarm.order_count for alarm in driven.idle(5_000)] == [30]
+def test_a_stream_has_a_lateness_of_its_own(surge: Rule) -> None:
+    driven = Driven([surge])
+    driven.engine.change(msgspec.structs.replace(ORDERS, lateness_ms=2_500), [surge], {})
+    driven.put(puts([0] * 30, delay_ms=2_600))
+    assert driven.idle(2_849) == []  # the tick 100 waits for arrivals until 2,600
+    assert kinds(driven.idle(2_850)) == [("OPEN", 100)]
+    driven.put(puts([4_000], "J", delay_ms=2_601))
+    driven.idle(8_000)
+    assert driven.engine.counts.late == 1
+
+
+def test_state_of_version_2_is_taken_over(surge: Rule, tmp_path: Path) -> None:
+    """The file was written by that version, after the lines that stand here."""
+    shutil.copy(Path(__file__).with_name("state_of_version_2.db"), tmp_path / "engine.db")
+    taken_over, whole = Driven([surge], path=tmp_path / "engine.db"), Driven([surge])
+    before = [*puts([n * 100 for n in range(29)]), *puts([1_000], "L", delay_ms=2_000)]
+    whole.put([*before, *puts([2_950], "M")])
+    whole.idle(4_000)
+    assert taken_over.engine.decided == whole.engine.decided
+    assert [alarm.kind for alarm in whole.alarms] == ["OPEN"]
+    after = [*before[-1:], *puts([50], "N", delay_ms=20_000)]
+    for driven in (taken_over, whole):
+        driven.put(after)  # a repeat of a late line, and another late one
+        driven.idle(200_000)
+    assert taken_over.alarms == whole.alarms[1:]
+    assert {alarm.kind for alarm in taken_over.alarms} == {"CLOSE", "CORRECTION"}
+    assert taken_over.engine.counts.repeated == 1

@@ -8,6 +8,8 @@ from console import cli
 from console.errors import ConsoleError
 from console.stack import Stack
 
+ENGINE_COMMANDS = ("rules", "records", "backtest")
+
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_each_command_has_a_sentence_in_the_overview(name, capsys):
@@ -19,7 +21,7 @@ def test_each_command_has_a_sentence_in_the_overview(name, capsys):
     assert summary.endswith(".")
 
 
-@pytest.mark.parametrize("name", sorted(set(cli.COMMANDS) - {"rules", "backtest", "shell"}))
+@pytest.mark.parametrize("name", sorted({*cli.COMMANDS} - {*ENGINE_COMMANDS, "shell"}))
 def test_each_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main([name, "--help"])
@@ -32,7 +34,7 @@ def test_shell_has_help_of_its_own(capsys):
     assert "usage: surgewatch shell" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["rules", "backtest"])
+@pytest.mark.parametrize("name", ENGINE_COMMANDS)
 def test_the_engine_gets_its_command_line_as_typed(name, monkeypatch):
     typed = ["test", "--rules", "x.yml", "--", "-h"]
     monkeypatch.setattr("os.execvp", lambda file, argv: (_ for _ in ()).throw(Replaced(argv)))

@@ -262,11 +262,12 @@ def test_agent(policies, tmp_path):
 
 
 def test_engine(calls, policies, region, monkeypatch, tmp_path):
-    from analytics_engine import stream
-    from analytics_engine.config import Config
-    from analytics_engine.inputs import Inputs
-    from analytics_engine.metrics import Metrics
-    from analytics_engine.run import Service
+    from analytics_engine.rules.files import HOME
+    from analytics_engine.service import streams
+    from analytics_engine.service.config import Config, InputStream
+    from analytics_engine.service.inputs import Inputs
+    from analytics_engine.service.loop import Service
+    from analytics_engine.service.metrics import Metrics
 
     for name, value in region.environment.items():
         monkeypatch.setenv(name, value)
@@ -292,11 +293,13 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
     key = "analytics/reference/markets.csv"
     s3.put_object(Bucket=bucket, Key=key, Body=b"Country,market\nunknown,unknown\n")
     references = {"markets": f"s3://{bucket}/{key}"}
-    config = Config(own.orders, own.alarms, rules, tmp_path / "state", references)
+    read = {"orders": InputStream(name=own.orders, record="order", lateness_ms=500)}
+    records = HOME / "records"
+    config = Config(read, own.alarms, rules, records, tmp_path / "state", references)
     calls.clear()
-    client = stream.client()
-    source, sink = stream.Source(client, own.orders, 20), stream.Sink(client, own.alarms)
-    service = Service(config, source, sink, Inputs(config))
+    client = streams.client()
+    sources = {"orders": streams.Source(client, own.orders, 20)}
+    service = Service(config, sources, streams.Sink(client, own.alarms), Inputs(config))
     deadline = time.monotonic() + 30
     while not any(operation == "PutRecords" for _, operation, _ in calls):
         assert time.monotonic() < deadline, service.errors

@@ -50,7 +50,7 @@ def preflight(tmp_path):
     return run
 
 
-OFFICIAL = {"kinesis_agent_flavor": "official", "kinesis_agent_order_format": "tsv"}
+OFFICIAL = {"kinesis_agent_flavor": "official", "log_generator_format": "tsv"}
 
 
 def test_the_official_agent_needs_a_stream_that_waits_for_it(preflight):

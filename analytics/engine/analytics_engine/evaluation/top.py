@@ -1,0 +1,128 @@
+"""The most frequent values of an incident, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+
+from analytics_engine.evaluation.incident import Incident
+from analytics_engine.evaluation.window import Window
+from analytics_engine.records.batch import Batch, joined, texts
+from analytics_engine.records.history import History
+from analytics_engine.records.ticks import SECOND
+
+LIMIT = 1_000
+SHOWN = 5
+EVERY = 60 * SECOND
+"""An open incident's top is brought up to date this often, to need no older history."""
+CHUNK = 2_000
+"""Lines."""
+
+Span = tuple[int, int]
+"""Ticks, both ends included."""
+
+
+def bounded(counts: Mapping[str, int]) -> dict[str, int]:
+    """Exact up to LIMIT distinct values, beyond it a lower bound (Misra-Gries)."""
+    if len(counts) <= LIMIT:
+        return dict(counts)
+    floor = sorted(counts.values(), reverse=True)[LIMIT]
+    return {value: count - floor for value, count in counts.items() if count > floor}
+
+
+def shown(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The first few, ties by name."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+
+
+def keep(history: History, rules: Iterable[tuple[Window, Iterable[Incident]]], now: int) -> None:
+    """Bring incidents up to date, those of all rules that are due at once in one go."""
+    due: dict[Span, list[tuple[Window, list[Incident]]]] = {}
+    for window, incidents in rules:
+        of_rule: dict[Span, list[Incident]] = {}
+        for incident in incidents:
+            until = incident.topped - incident.topped % EVERY + EVERY
+            last_hot = now if incident.hot else incident.last_hot
+            while last_hot >= until:
+                of_rule.setdefault((incident.topped, until), []).append(incident)
+                until += EVERY
+        for span, some in of_rule.items():
+            due.setdefault(span, []).append((window, some))
+    for (topped, until), together in sorted(due.items(), key=lambda item: item[0]):
+        count(history, together, max(topped, until - EVERY), until)
+
+
+def count(
+    history: History,
+    rules: Iterable[tuple[Window, Sequence[Incident]]],
+    after: int,
+    until: int,
+    seconds: Container[int] | None = None,
+) -> None:
+    """Count the lines of some ticks for the incidents of each rule."""
+    tops = [_Tops(window, incidents) for window, incidents in rules]
+    for batch in _chunks(history.read(after + 1, until, seconds)):
+        for top in tops:
+            top.add(batch)
+    for top in tops:
+        top.finish(until)
+
+
+def _chunks(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Like batches together, as many as are cheap to count at once and to hold in memory."""
+    some: list[Batch] = []
+    lines = 0
+    for batch in batches:
+        if some and (lines >= CHUNK or not _alike(some[0], batch)):
+            yield joined(some)
+            some, lines = [], 0
+        some.append(batch)
+        lines += len(batch)
+    if some:
+        yield joined(some)
+
+
+def _alike(one: Batch, other: Batch) -> bool:
+    return one.test == other.test and one.columns.keys() == other.columns.keys()
+
+
+class _Tops:
+    """Counts lines for incidents of one rule; none from before an incident's window."""
+
+    def __init__(self, window: Window, incidents: Sequence[Incident]) -> None:
+        self._window, self._incidents = window, incidents
+        self._counts = {
+            i.scope: {name: Counter(i.top.get(name, {})) for name in window.kind.top}
+            for i in incidents
+        }
+        self._oldest = {i.scope: i.opened - window.rule.window for i in incidents}
+
+    def add(self, batch: Batch) -> None:
+        if not self._window.sees(batch):
+            return
+        firsts, kind = batch.firsts, self._window.kind
+        for scope, rows in self._rows(batch).items():
+            if firsts is not None:
+                rows = [row for row in rows if firsts[row] > self._oldest[scope]]
+            every = len(rows) == len(batch)
+            for column, counter in self._counts[scope].items():
+                values = batch.columns.get(column)
+                if values is None:
+                    continue  # it is from before the kind named this column
+                some = values if every else [values[row] for row in rows]
+                counter.update(some if kind.columns[column] == "text" else texts(some))
+
+    def finish(self, until: int) -> None:
+        for incident in self._incidents:
+            counts = self._counts[incident.scope]
+            incident.top = {column: bounded(counter) for column, counter in counts.items()}
+            incident.topped = until
+
+    def _rows(self, batch: Batch) -> Mapping[str, Sequence[int]]:
+        """Which lines are of each incident's scope."""
+        chosen = self._window.rows(batch)
+        if (names := self._window.names(batch.columns)) is None:
+            return {"": chosen}
+        rows: dict[str, list[int]] = {}
+        for row in chosen:
+            if (name := names[row]) in self._counts:
+                rows.setdefault(name, []).append(row)
+        return rows

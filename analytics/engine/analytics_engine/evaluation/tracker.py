@@ -1,0 +1,241 @@
+"""One rule over the lines as they come: its window, its groups' incidents, and what it says."""
+
+import heapq
+from collections.abc import Iterable
+
+import msgspec
+
+from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.evaluation.announce import announce
+from analytics_engine.evaluation.incident import Incident
+from analytics_engine.evaluation.late import Past, Span
+from analytics_engine.evaluation.top import count, keep
+from analytics_engine.evaluation.window import Window
+from analytics_engine.records.batch import Batch
+from analytics_engine.records.history import History
+from analytics_engine.records.kind import Kind
+from analytics_engine.rules.conditions import NEVER
+from analytics_engine.rules.measures import Entry, Group, Number
+from analytics_engine.rules.reference import References
+from analytics_engine.rules.rule import Rule
+
+
+class State(msgspec.Struct):
+    """What a rule must remember across a restart; its window comes back from the history."""
+
+    incidents: list[Incident] = []
+    born: dict[str, int] = {}
+    """When the groups of a rule that waits for silence were first seen."""
+    since: dict[str, int] | None = None
+    """Which groups have a place of their own and from when, where there was no room for all."""
+    late: Span | None = None
+    """Between which ticks late lines have come for which the past is not yet recounted."""
+    fresh: bool = False
+    """Whether no tick has been decided by it."""
+
+
+class Tracker:
+    """Evaluates one rule, tick by tick; what cannot change at a tick is passed over."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        kind: Kind,
+        references: References,
+        history: History | Past,
+        state: State,
+        decided: int,
+        fresh: bool = False,
+    ) -> None:
+        """`fresh`: the rule was not in force when the last tick was decided."""
+        self.rule, self.kind, self.history, self.decided = rule, kind, history, decided
+        self.references = references
+        self.window = Window(rule, kind, references, state.since)
+        self.condition = self.window.condition
+        self.open: dict[str, Incident] = {}
+        self.closed = [incident for incident in state.incidents if incident.closed is not None]
+        self._only_lines_raise = self.window.measure.only_lines_raise and not self.condition.waits
+        self._fresh = fresh or state.fresh
+        self._stepped = decided
+        self._timers: list[tuple[int, str]] = []
+        """When something is due of an open incident; `_due` says which entries still hold."""
+        self._due: dict[str, int] = {}
+        for scope, born in state.born.items():
+            self.window.group(scope, born)
+        for batch in filter(self.window.sees, history.read(decided - rule.window + 1, decided)):
+            self.window.leave(batch.tick)
+            self.window.enter(batch)
+        self.window.leave(decided)
+        for incident in state.incidents:
+            if incident.closed is None:
+                self.open[incident.scope] = incident
+                self.window.pin(incident.scope, decided)
+                self._plan(incident)
+        self.window.restored()
+        if fresh and self.condition.waits and rule.group_by is None and decided:
+            self.window.group("", decided)
+
+    def state(self) -> State:
+        """What to remember; late lines are not its own to remember."""
+        groups = self.window.groups.values()
+        return State(
+            [*self.open.values(), *self.closed],
+            {group.name: group.born for group in groups} if self.condition.waits else {},
+            {group.name: group.born for group in groups}
+            if self.window.other_until > self.decided
+            else None,
+            fresh=self._fresh,
+        )
+
+    def advance(self, batches: Iterable[Batch], until: int) -> list[Alarm]:
+        """Take in the lines up to a decided tick, and return what is to be said.
+
+        A tick has one batch at most. What is open needs `top.keep` then.
+        """
+        alarms: list[Alarm] = []
+        for batch in batches:
+            while (tick := self.next_event()) < batch.tick:
+                self.step(tick, None, alarms)
+            self.step(batch.tick, batch, alarms)
+        while (tick := self.next_event()) <= until:
+            self.step(tick, None, alarms)
+        self.decided = until
+        return alarms
+
+    def forget(self, before: int) -> None:
+        """Drop closed incidents that no late line can reach any more."""
+        if self.closed:
+            self.closed = [i for i in self.closed if i.closed is not None and i.closed >= before]
+
+    def close_all(self, tick: int, reason: str) -> list[Alarm]:
+        """Close every incident because the rule is no more."""
+        alarms = []
+        for incident in list(self.open.values()):
+            incident.keep_hot(tick + 1)
+            group = self.window.group(incident.scope, tick)
+            alarms.append(self._close(tick, group, incident, reason))
+        return alarms
+
+    def replay(self, past: Past, scopes: Iterable[str], start: int) -> "Tracker":
+        """This rule, about to decide the past anew from a tick on."""
+        born = {name: group.born for name, group in self.window.groups.items()}
+        state = State(
+            born={scope: born.get(scope, start) for scope in scopes}
+            if self.condition.waits
+            else {},
+            since=dict.fromkeys(scopes, 0),
+        )
+        return Tracker(self.rule, self.kind, self.references, past, state, start - 1, fresh=True)
+
+    @property
+    def awaited(self) -> int:
+        """When something is due of an open incident."""
+        return self._timers[0][0] if self._timers else self.decided
+
+    def next_event(self) -> int:
+        """The next tick at which something may be due though no lines come."""
+        if self._fresh:
+            return self.decided + 1
+        # Counts that only fall open nothing.
+        found = self.window.next_leave if self.open or not self._only_lines_raise else NEVER
+        timers = self._timers
+        while timers and self._due.get(timers[0][1]) != timers[0][0]:
+            heapq.heappop(timers)
+        if timers and timers[0][0] < found:
+            found = timers[0][0]
+        if self.condition.waits:
+            groups = self.window.groups.values()
+            found = min(found, self.condition.next_hot(groups, self._stepped))
+        return found
+
+    def step(self, tick: int, batch: Batch | None, alarms: list[Alarm]) -> None:
+        """Decide one tick, and add what is to be said."""
+        window, incidents = self.window, self.open
+        left = window.leave(tick)
+        entries = window.enter(batch) if batch is not None else ()
+        self._stepped = tick
+        if incidents:
+            self._go_on(tick, left, entries, alarms)
+        if self._fresh or self.condition.waits:
+            candidates: Iterable[Group] = list(window.groups.values())
+            self._fresh = False
+        elif self._only_lines_raise:
+            candidates = [group for group, _, _ in entries if group.amount >= group.threshold]
+        else:
+            candidates = dict.fromkeys([*left, *(group for group, _, _ in entries)])
+        for group in candidates:
+            if group.name in incidents:
+                continue
+            value = window.value(group)
+            if window.is_hot(group, value, tick):
+                alarms.append(self._open(tick, group, value))
+
+    def _open(self, tick: int, group: Group, value: Number) -> Alarm:
+        self.window.pin(group.name, tick)
+        lines = group.lines
+        incident = Incident(group.name, tick, tick, value, tick, lines, lines, lines)
+        seconds = self.window.seconds(group) if self.rule.group_by is not None else None
+        before = tick - self.rule.window
+        count(self.history, [(self.window, [incident])], before, tick, seconds)
+        self.open[group.name] = incident
+        self._plan(incident)
+        return announce(self.window, "OPEN", tick, incident, group, value)
+
+    def _go_on(
+        self, tick: int, left: Iterable[Group], entries: Iterable[Entry], alarms: list[Alarm]
+    ) -> None:
+        """Bring the incidents on to which something happens at a tick, or of which it is due."""
+        incidents = self.open
+        touched = {group.name for group in left if group.name in incidents}
+        for group, lines, _ in entries:
+            if (known := incidents.get(group.name)) is not None:
+                touched.add(group.name)
+                known.total += lines
+        while self._timers and self._timers[0][0] <= tick:
+            due, scope = heapq.heappop(self._timers)
+            if self._due.get(scope) == due:
+                touched.add(scope)
+        for scope in sorted(touched):
+            self._bring_on(tick, incidents[scope], alarms)
+
+    def _bring_on(self, tick: int, incident: Incident, alarms: list[Alarm]) -> None:
+        group, rule = self.window.groups[incident.scope], self.rule
+        value = self.window.value(group)
+        incident.keep_hot(tick)
+        was_hot = incident.hot
+        hot = self.window.is_hot(group, value, tick)
+        incident.step(tick, hot, value, group.lines, self.condition)
+        due = incident.due(tick, rule.quiet, rule.reminder)
+        if due == "CLOSE":
+            alarms.append(self._close(tick, group, incident))
+            return
+        if due == "REMINDER":
+            alarms.append(announce(self.window, "REMINDER", tick, incident, group, value))
+        # Else what is noted still holds.
+        if incident.hot != was_hot or self._due.get(incident.scope, tick) <= tick:
+            self._plan(incident)
+
+    def _plan(self, incident: Incident) -> None:
+        """Note when something is due of an incident though nothing happens."""
+        due = incident.next_event(self.rule.quiet, self.rule.reminder, self._stepped)
+        if due is None:
+            self._due.pop(incident.scope, None)
+        elif self._due.get(incident.scope) != due:
+            self._due[incident.scope] = due
+            heapq.heappush(self._timers, (due, incident.scope))
+
+    def _close(
+        self, tick: int, group: Group, incident: Incident, reason: str | None = None
+    ) -> Alarm:
+        incident.closed = tick
+        topped = [(self.window, [incident])]
+        keep(self.history, topped, tick)
+        count(self.history, topped, incident.topped, incident.last_hot)
+        value = self.window.value(group)
+        alarm = announce(self.window, "CLOSE", tick, incident, group, value, reason)
+        del self.open[group.name]
+        self._due.pop(group.name, None)
+        self.window.unpin(group.name)
+        self.closed.append(incident)
+        incident.top = {}
+        return alarm

@@ -1,0 +1,179 @@
+"""A rule's groups over its sliding window, by what enters and leaves at each tick."""
+
+import heapq
+from collections import deque
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from operator import itemgetter
+
+from analytics_engine.records.batch import Batch, Columns, texts
+from analytics_engine.records.kind import RUN, Kind
+from analytics_engine.records.ticks import SECOND
+from analytics_engine.rules.conditions import NEVER, condition_of
+from analytics_engine.rules.grouping import thresholds, translation
+from analytics_engine.rules.measures import Entry, Group, Names, Number, filter_of, measure_of
+from analytics_engine.rules.reference import UNKNOWN, References, translate
+from analytics_engine.rules.rule import Rule
+
+OTHER = "other"
+"""The group of lines whose own group would be one too many."""
+_name = itemgetter(0)
+
+
+class Window:
+    """The groups of one rule. Enter batches in the order of their ticks."""
+
+    def __init__(
+        self, rule: Rule, kind: Kind, references: References, since: Mapping[str, int] | None = None
+    ) -> None:
+        """`since` says which groups had a place of their own from when, where not all had one."""
+        self.rule, self.kind = rule, kind
+        self.measure, self.condition = measure_of(rule, kind), condition_of(rule)
+        self.groups: dict[str, Group] = {}
+        self.pinned: set[str] = set()
+        """Groups with an incident: they stay though they hold nothing."""
+        self.overflowed = 0
+        self.other_until = 0
+        self._since = since
+        self._on_time: deque[tuple[int, list[Entry]]] = deque()
+        self._late: list[tuple[int, int, list[Entry]]] = []
+        self._filter = filter_of(rule, kind) if rule.where is not None else None
+        self._key, self._translation = translation(rule, references)
+        self._needs = rule.columns(kind) | ({self._key} & kind.columns.keys())
+        self._thresholds = thresholds(rule, references)
+
+    @property
+    def next_leave(self) -> int:
+        """The next tick at which something leaves."""
+        on_time = self._on_time[0][0] if self._on_time else NEVER
+        return min(on_time, self._late[0][0]) if self._late else on_time
+
+    def sees(self, batch: Batch) -> bool:
+        """Whether a batch of the history is for this rule.
+
+        One from before a change of rules may lack what this one needs: it counts what comes then.
+        """
+        return batch.test == self.rule.test and self._needs <= batch.columns.keys()
+
+    def seconds(self, group: Group) -> set[int]:
+        """The seconds at which the lines of a group that are in the window entered."""
+        window = self.rule.window
+        on_time = {
+            (leaving - window) // SECOND
+            for leaving, entries in self._on_time
+            if any(entry[0] is group for entry in entries)
+        }
+        return on_time | {tick // SECOND for _, tick, _ in self._late}
+
+    def leave(self, tick: int) -> list[Group]:
+        """Take out what no longer counts at a tick; return the groups that it was in."""
+        on_time, late = self._on_time, self._late
+        left: list[Group] = []
+        while on_time and on_time[0][0] <= tick:
+            self._take_out(*on_time.popleft(), left)
+        while late and late[0][0] <= tick:
+            leaving, _, entries = heapq.heappop(late)
+            self._take_out(leaving, entries, left)
+        return left
+
+    def enter(self, batch: Batch) -> list[Entry]:
+        """Count a batch's lines."""
+        if batch.firsts is None:
+            leaving = batch.tick + self.rule.window
+            entries = self._enter(batch, leaving)
+            if entries:
+                self._on_time.append((leaving, entries))
+            return entries
+        entered: list[Entry] = []
+        rows: dict[int, list[int]] = {}
+        for row, first in enumerate(batch.firsts):
+            rows.setdefault(first + self.rule.window, []).append(row)
+        for leaving, some in sorted(rows.items()):
+            if leaving > batch.tick:
+                entries = self._enter(batch.take(some), leaving)
+                heapq.heappush(self._late, (leaving, batch.tick, entries))
+                entered += entries
+        return entered
+
+    def value(self, group: Group) -> Number:
+        """What the rule measures, of one group."""
+        return self.measure.value(group)
+
+    def is_hot(self, group: Group, value: Number, tick: int) -> bool:
+        """Whether a group is hot at a tick with this value."""
+        return self.condition.is_hot(group, value, tick)
+
+    def restored(self) -> None:
+        """All that was in the window has entered again; from now on there is room as usual."""
+        self._since = None
+
+    def group(self, name: str, tick: int) -> Group:
+        """A group by name, made if it is new."""
+        group = self.groups.get(name)
+        if group is None:
+            threshold = self._thresholds.get(name, self._thresholds[UNKNOWN])
+            group = self.groups[name] = Group(name, tick, threshold)
+        return group
+
+    def pin(self, name: str, tick: int) -> Group:
+        """Keep a group until `unpin`."""
+        self.pinned.add(name)
+        return self.group(name, tick)
+
+    def unpin(self, name: str) -> None:
+        """Keep it as long as it holds something."""
+        self.pinned.discard(name)
+        self._forget(self.groups[name])
+
+    def names(self, columns: Columns) -> Names:
+        """The group of each line, or None where there is but one."""
+        key, kind = self._key, self.kind
+        if key is None:
+            return None
+        if key == RUN and kind.test is not None:
+            return kind.test.runs(columns[kind.test.column])
+        keys = columns[key] if kind.columns[key] == "text" else texts(columns[key])
+        return keys if self._translation is None else translate(self._translation, keys)
+
+    def rows(self, batch: Batch) -> Sequence[int]:
+        """Which of a batch's lines are measured."""
+        if self._filter is None:
+            return range(len(batch))
+        return list(compress(range(len(batch)), self._filter(batch.columns)))
+
+    def _enter(self, batch: Batch, leaving: int) -> list[Entry]:
+        if self._filter is not None and self.measure.filters:
+            rows = self.rows(batch)
+            if not rows:
+                return []
+            batch = batch.take(rows)
+        columns, names = batch.columns, self.names(batch.columns)
+        tallied = self.measure.tallied(names, columns, len(batch))
+        if names is not None and len(self.groups) + len(tallied) > self.rule.max_groups:
+            # Who gets a place where there may not be room for all must not depend on the reading.
+            tallied.sort(key=_name)
+        return self.measure.enter(tallied, self.groups, self._place, batch.tick, leaving)
+
+    def _place(self, name: str, lines: int, tick: int) -> Group:
+        """The group of a name's own, or where there is no room, OTHER."""
+        if name == OTHER or self._has_room(name, tick):
+            return self.group(name, tick)
+        self.other_until = tick + self.rule.window
+        self.overflowed += lines
+        return self.group(OTHER, tick)
+
+    def _has_room(self, name: str, tick: int) -> bool:
+        if self._since is None:
+            return len(self.groups) < self.rule.max_groups
+        return tick >= self._since.get(name, tick + 1)
+
+    def _take_out(self, leaving: int, entries: list[Entry], left: list[Group]) -> None:
+        self.measure.leave(entries, leaving)
+        for group, _, _ in entries:
+            left.append(group)
+            if not group.lines:
+                self._forget(group)
+
+    def _forget(self, group: Group) -> None:
+        if not group.lines and not self.condition.waits and group.name not in self.pinned:
+            self.groups.pop(group.name, None)

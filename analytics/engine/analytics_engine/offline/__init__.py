@@ -1,0 +1,1 @@
+"""Without streams: `backtest` over a `recording`, `rule_tests`, and the `report` for people."""

@@ -1,0 +1,52 @@
+"""Lines in columns: what passes from the streams to the rules."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+class Batch(msgspec.Struct, array_like=True, gc=False):
+    """Lines that begin to count at one tick."""
+
+    tick: int
+    test: bool
+    """Whether these are lines of tests, which stand in batches of their own."""
+    columns: dict[str, Sequence[Any]]
+    """Values by column, one a line; at least the column of the moment."""
+    firsts: list[int] | None = None
+    """The own tick of each line, where some came late; None where `tick` is each line's own."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def take(self, rows: Iterable[int], tick: int | None = None) -> "Batch":
+        """A batch of some of the lines, at another tick if one is given."""
+        rows = list(rows)
+        columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
+        if tick is not None:
+            return Batch(tick, self.test, columns)
+        firsts = self.firsts and [self.firsts[row] for row in rows]
+        return Batch(self.tick, self.test, columns, firsts)
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """One batch of the lines of several that have the same columns, at the first one's tick."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    columns = {
+        name: [value for batch in batches for value in batch.columns[name]]
+        for name in first.columns
+    }
+    firsts = None
+    if any(batch.firsts for batch in batches):
+        firsts = [tick for b in batches for tick in (b.firsts or [b.tick] * len(b))]
+    return Batch(first.tick, first.test, columns, firsts)
+
+
+def texts(values: Sequence[Any]) -> list[str]:
+    """Values of a column of numbers as text, of which some may be text already."""
+    return [value if type(value) is str else str(value) for value in values]

@@ -1,0 +1,237 @@
+"""A kind of record, described as data: what stands in it, and what the rules may ask of it.
+
+A description is a YAML file in `analytics/records/`, one a kind; README.md there says its keys.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter, itemgetter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from analytics_engine.errors import InputError
+from analytics_engine.records.document import Problem, convert, mapping
+from analytics_engine.records.ticks import rfc3339
+from analytics_engine.records.where import Where
+
+Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+Type = Literal["text", "integer", "number"]
+"""A number may stand as text (so the agent's CSVTOJSON writes it); a missing value is `""`."""
+Identity = tuple[Any, ...]
+
+RUN = "Run"
+"""A column that only lines of tests have: the run of the verification that wrote them."""
+LINES, SHARE = "lines", "share"
+"""Measures that each kind has."""
+
+
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A measure of a kind's own: how many distinct values, or the sum of columns' product."""
+
+    unit: str
+    distinct: str | None = None
+    sum_product: list[str] | None = None
+
+
+class Moment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The column that says when it happened, and how."""
+
+    column: str
+    format: Literal["rfc3339", "epoch_seconds", "epoch_milliseconds"] = "rfc3339"
+
+
+class Mark(Where, frozen=True, forbid_unknown_fields=True):
+    """What marks lines of tests; their run stands from the end of `starts_with` to `run_until`."""
+
+    run_until: str | None = None
+
+    def runs(self, values: Sequence[str]) -> list[str]:
+        """The run of each line, given its marked column."""
+        start, end = len(self.starts_with or ""), self.run_until
+        return [value[start:].partition(end)[0] if end else value[start:] for value in values]
+
+
+class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A kind of record."""
+
+    name: Name
+    columns: dict[str, Type]
+    """In the order in which a log without names holds them."""
+    moment: Moment
+    unit: str
+    """What a count of lines is a count of."""
+    identity: list[str] = []
+    """Columns that tell a line from all others: repeats share them, hence the moment too."""
+    required: list[str] = []
+    """Columns without which a record is none, besides identity and moment."""
+    measures: dict[str, Measured] = {}
+    top: list[str] = []
+    """Columns of which an incident names the most frequent values."""
+    test: Mark | None = None
+
+    def unit_of(self, measure: str) -> str:
+        """What a measure is counted in."""
+        if measure in self.measures:
+            return self.measures[measure].unit
+        return self.unit if measure == LINES else measure
+
+    def columns_of(self, measure: str) -> set[str]:
+        """The columns that a measure is taken from."""
+        own = self.measures.get(measure)
+        return set() if own is None else {*(own.sum_product or ()), *filter(None, [own.distinct])}
+
+    def decoded(self, wanted: Iterable[str]) -> list[str]:
+        """The columns that a line is decoded into where the rules ask for some: in order."""
+        always = {*self.identity, *self.top, *([self.test.column] if self.test else ())}
+        wanted = always.union(wanted) or {self.moment.column}
+        return [column for column in self.columns if column in wanted]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A stream that rules read, and how late a line may come on it to be counted in time."""
+
+    kind: Kind
+    lateness_ms: int
+
+
+Sources = Mapping[str, Source]
+"""By the name that rules give them."""
+
+
+class LineType:
+    """How the lines of a kind are decoded: only what is needed, as decoding costs most.
+
+    A line has `moment` (RFC 3339 as a rule; text at least) and an attribute for each column.
+    """
+
+    def __init__(self, kind: Kind, columns: Sequence[str]) -> None:
+        self.kind = kind
+        required = {*kind.identity, *kind.required, kind.moment.column}
+        self.columns = sorted({*columns, *kind.required} - {kind.moment.column})
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("moment", _moment_type(kind))]
+        # Names of columns need not be Python's.
+        names = {column: f"c{number}" for number, column in enumerate(self.columns)}
+        for column in sorted(self.columns, key=lambda column: column not in required):
+            json_type = str if kind.columns[column] == "text" else int | float | str
+            given = () if column in required else ("",)
+            fields.append((names[column], json_type, *given))
+        rename = {"moment": kind.moment.column} | {name: column for column, name in names.items()}
+        self.struct = msgspec.defstruct("Line", fields, gc=False, rename=rename)
+        names[kind.moment.column] = "moment"
+        self.getters = [(column, attrgetter(names[column])) for column in columns]
+        self.identity = _identity([names[column] for column in kind.identity])
+        places = {column: place for place, column in enumerate(kind.columns)}
+        self.pick = _values([places[rename[name]] for name in self.struct.__struct_fields__])
+        """Of a row with the kind's columns, the values of the struct's fields."""
+        self._decode = msgspec.json.Decoder(self.struct).decode
+        self._normalise = _NORMALISE.get(kind.moment.format)
+
+    def decode(self, records: Sequence[bytes]) -> list[Any]:
+        """The lines, None for a record that is none."""
+        decode = self._decode
+        try:
+            lines = list(map(decode, records))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            lines = [self._line_or_none(record) for record in records]
+        return lines if self._normalise is None else self.normalised(lines)
+
+    def normalised(self, lines: Sequence[Any]) -> list[Any]:
+        """The lines with their moments as RFC 3339, None where one is no moment."""
+        if self._normalise is None:
+            return list(lines)
+        found = []
+        for line in lines:
+            try:
+                if line is not None:
+                    line.moment = self._normalise(line.moment)
+                found.append(line)
+            except (ValueError, OverflowError):
+                found.append(None)
+        return found
+
+    def _line_or_none(self, record: bytes) -> Any:
+        try:
+            return self._decode(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+
+def _moment_type(kind: Kind) -> Any:
+    return str if kind.moment.format == "rfc3339" else int | float | str
+
+
+def _values(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    get = itemgetter(*places)
+    return get if len(places) > 1 else lambda row: (get(row),)
+
+
+def _identity(names: Sequence[str]) -> Callable[[Any], Identity] | None:
+    if not names:
+        return None
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda line: (get(line),)
+
+
+_NORMALISE: dict[str, Callable[[Any], str]] = {
+    "epoch_seconds": lambda value: rfc3339(round(float(value) * 1000)),
+    "epoch_milliseconds": lambda value: rfc3339(int(value)),
+}
+
+
+def parse(text: str, name: str) -> Kind:
+    """Read a description; InputError names all that is wrong with it, by line and key."""
+    kind, wrong = convert(mapping(text, name), Kind, _problems)
+    if kind is None:
+        raise InputError(*(f"{name}:{line}: {message}" for line, message in wrong))
+    return kind
+
+
+def load(folder: Path) -> dict[str, Kind]:
+    """The kinds that a folder describes, by name; a file is named after its kind.
+
+    Raises InputError, OSError.
+    """
+    kinds = {}
+    for file in sorted(folder.glob("*.yml")):
+        try:
+            kind = parse(file.read_text(encoding="utf-8"), str(file))
+        except UnicodeDecodeError as error:
+            raise InputError(f"{file}: {error}") from error
+        if kind.name != file.stem:
+            raise InputError(f"{file}: name: {kind.name!r} is described in {kind.name}.yml")
+        kinds[kind.name] = kind
+    return kinds
+
+
+def _problems(kind: Kind) -> Iterator[Problem]:
+    """What is wrong with a description whose values are each valid."""
+
+    def unknown(key: str, columns: Iterable[str | None]) -> Iterator[Problem]:
+        for column in columns:
+            if column is not None and column not in kind.columns:
+                yield key, f"no column {column!r}"
+
+    if RUN in kind.columns:
+        yield f"columns.{RUN}", "is the name of what `test` makes"
+    yield from unknown("moment", [kind.moment.column])
+    for key in ("identity", "required", "top"):
+        yield from unknown(key, getattr(kind, key))
+    for name, measure in kind.measures.items():
+        key = f"measures.{name}"
+        if name in (LINES, SHARE):
+            yield key, "each kind has this measure"
+        if (measure.distinct is None) == (not measure.sum_product):
+            yield key, "expected one of distinct, sum_product"
+        yield from unknown(key, kind.columns_of(name))
+        for column in measure.sum_product or ():
+            if kind.columns.get(column) == "text":
+                yield key, f"{column} is text, not a number"
+    if kind.test is not None:
+        yield from unknown("test", [kind.test.column])
+        if kind.test.problem:
+            yield "test", kind.test.problem
+        if kind.columns.get(kind.test.column) not in (None, "text"):
+            yield "test", f"{kind.test.column} is no text"
+        if kind.test.run_until and not kind.test.starts_with:
+            yield "test", "run_until needs starts_with: the run stands between them"

@@ -1,0 +1,54 @@
+"""The ticks in which event time is counted, as indices since the epoch."""
+
+from datetime import UTC, datetime, timedelta
+
+TICK_MS = 100
+SECOND = 1000 // TICK_MS
+"""Ticks a second."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def milliseconds(moment: str) -> int:
+    """Milliseconds since the epoch; ValueError unless it is RFC 3339 with a zone."""
+    parsed = datetime.fromisoformat(moment)
+    if parsed.tzinfo is None:
+        raise ValueError(f"no zone in {moment!r}")
+    return (parsed - _EPOCH) // _MILLISECOND
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Milliseconds since the epoch as RFC 3339, UTC, with milliseconds."""
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def at(tick: int) -> str:
+    """A tick as RFC 3339."""
+    return rfc3339(tick * TICK_MS)
+
+
+def first_tick(milliseconds: int) -> int:
+    """The first tick at which a line of that time counts: the first one after it."""
+    return milliseconds // TICK_MS + 1
+
+
+class Ticks(dict[str, int]):
+    """First ticks by the part of a moment that tells them, `2026-01-31T12:00:00.1`.
+
+    They hold for moments of which the rest is one of TAILS.
+    """
+
+    PREFIX = 21
+    TAILS = frozenset(f"{hundredths:02}Z" for hundredths in range(100))
+    LIMIT = 10_000
+
+    def of(self, moment: str) -> int:
+        """The tick of a moment that is not known yet; ValueError or OverflowError if it is none."""
+        tick = first_tick(milliseconds(moment))
+        if moment[self.PREFIX :] in self.TAILS:
+            if len(self) >= self.LIMIT:
+                self.clear()
+            self[moment[: self.PREFIX]] = tick
+        return tick

@@ -1,0 +1,69 @@
+"""When a rule's value is hot: a class a condition."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
+
+from analytics_engine.rules.measures import Group, Number
+from analytics_engine.rules.rule import BELOW, Rule
+
+NEVER = 1 << 62
+"""A tick that does not come."""
+
+
+class Condition(ABC):
+    """One rule's condition."""
+
+    waits: ClassVar[bool]
+    """Whether it waits for what does not come: then groups stay though they hold nothing."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    @abstractmethod
+    def is_hot(self, group: Group, value: Number, tick: int) -> bool:
+        """Whether a group is hot at a tick with this value."""
+
+    @abstractmethod
+    def passes(self, value: Number, other: Number) -> bool:
+        """Whether a value is further beyond the threshold than another."""
+
+    def next_hot(self, groups: Iterable[Group], after: int) -> int:
+        """The next tick after another at which a group may become hot though nothing happens."""
+        return NEVER
+
+
+class AtLeast(Condition):
+    """The value has reached the threshold."""
+
+    waits = False
+
+    def is_hot(self, group: Group, value: Number, tick: int) -> bool:
+        return value >= group.threshold and group.lines >= self._rule.minimum_lines
+
+    def passes(self, value: Number, other: Number) -> bool:
+        return value > other
+
+
+class Below(Condition):
+    """The value stays below the threshold, one window after the group's first line or later."""
+
+    waits = True
+
+    def is_hot(self, group: Group, value: Number, tick: int) -> bool:
+        rule = self._rule
+        settled = tick >= group.born + rule.window and group.lines >= rule.minimum_lines
+        return settled and value < group.threshold
+
+    def passes(self, value: Number, other: Number) -> bool:
+        return value < other
+
+    def next_hot(self, groups: Iterable[Group], after: int) -> int:
+        window = self._rule.window
+        starts = [start for group in groups if (start := group.born + window) > after]
+        return min(starts, default=NEVER)
+
+
+def condition_of(rule: Rule) -> Condition:
+    """A rule's condition."""
+    return Below(rule) if rule.comparison == BELOW else AtLeast(rule)

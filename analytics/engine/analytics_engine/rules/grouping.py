@@ -1,0 +1,44 @@
+"""The groups of a rule and their thresholds, from its own words and the reference data."""
+
+from collections.abc import Iterator
+
+from analytics_engine.errors import InputError
+from analytics_engine.records.document import Problem
+from analytics_engine.records.kind import Source
+from analytics_engine.rules.reference import UNKNOWN, References
+from analytics_engine.rules.rule import Rule
+
+
+def translation(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
+    """The column that a rule groups by, and what its values are translated to, if they are."""
+    if rule.group_by is None or "." not in rule.group_by:
+        return rule.group_by, None
+    name, _, column = rule.group_by.partition(".")
+    return references[name].key, references[name].groups(column)
+
+
+def thresholds(rule: Rule, references: References) -> dict[str, float]:
+    """Thresholds by group, UNKNOWN for those not named."""
+    if not isinstance(rule.threshold, str):
+        return {UNKNOWN: rule.threshold}
+    name, _, column = rule.threshold.partition(".")
+    group = rule.group_by and rule.group_by.partition(".")[2]
+    return references[name].thresholds(column, group or None)
+
+
+def problems(rule: Rule, source: Source, references: References) -> Iterator[Problem]:
+    """What a rule asks of the reference data and does not find."""
+    kind = source.kind
+    for key, use in (("group_by", translation), ("threshold", thresholds)):
+        named = getattr(rule, key)
+        if isinstance(named, str) and "." in named:
+            name = named.partition(".")[0]
+            if name not in references:
+                yield key, f"no reference data {name!r}"
+                continue
+            if (joined := references[name].key) not in kind.columns:
+                yield key, f"{name}: its first column {joined!r} is no column of {kind.name}"
+            try:
+                use(rule, references)
+            except InputError as error:
+                yield key, str(error)

@@ -1,0 +1,221 @@
+"""What a rule measures of the lines that are in a group's window: a class a measure.
+
+A measure is given the lines that enter at a tick, makes an entry of each group that they are of,
+and takes the entry out again when its lines leave. What it holds of a group stands in the group.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Any, ClassVar, TypeVar
+
+from analytics_engine.records.batch import Columns
+from analytics_engine.records.kind import LINES, SHARE, Kind
+from analytics_engine.records.where import Matcher, matcher
+from analytics_engine.rules.rule import Rule
+
+Name = TypeVar("Name")
+Number = int | float
+Names = Sequence[str] | None
+"""The group of each line, or None where there is but one."""
+
+SCALE = 10_000
+"""Sums are of whole ten-thousandths: what comes and goes must not drift."""
+
+
+class Group:
+    """What a window holds of one group now."""
+
+    __slots__ = ("amount", "born", "latest", "lines", "name", "threshold")
+
+    def __init__(self, name: str, born: int, threshold: Number) -> None:
+        self.name, self.born, self.threshold = name, born, threshold
+        self.lines = 0
+        self.amount = 0
+        self.latest: dict[Any, int] = {}
+        """Of distinct values: the tick at which the last line of each leaves."""
+
+
+Entry = tuple[Group, int, Any]
+"""Lines of one group that enter together, and what they add."""
+Tallied = tuple[str, int, Any]
+"""The same by name."""
+Groups = Mapping[str, Group]
+Place = Callable[[str, int, int], Group]
+"""Finds the group that takes, at a tick, so many lines of a name for which there is none yet."""
+
+
+class Measure(ABC):
+    """One rule's way to measure. It sees the lines that the rule's `where` takes."""
+
+    filters: ClassVar[bool] = True
+    """Whether lines that `where` does not take are nothing to it."""
+    only_lines_raise: ClassVar[bool] = True
+    """Whether its value is the group's amount, and rises only where lines enter."""
+
+    @abstractmethod
+    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
+        """What `count` lines that enter together are: of one group perhaps more than once."""
+
+    @abstractmethod
+    def enter(
+        self, tallied: Iterable[Tallied], groups: Groups, place: Place, tick: int, leaving: int
+    ) -> list[Entry]:
+        """Count them from a tick until the one at which they leave."""
+
+    @abstractmethod
+    def leave(self, entries: Iterable[Entry], tick: int) -> None:
+        """Take out what entered together and leaves at a tick."""
+
+    def value(self, group: Group) -> Number:
+        """What is measured of a group now."""
+        return group.amount
+
+
+class Additive(Measure):
+    """Amounts that are added up."""
+
+    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
+        counts = {"": count} if names is None else tally(names)
+        amounts = self.amounts(counts, names, columns)
+        return [(name, lines, amounts.get(name, 0)) for name, lines in counts.items()]
+
+    def amounts(
+        self, counts: Mapping[str, int], names: Names, columns: Columns
+    ) -> Mapping[str, int]:
+        """What the lines of each group add."""
+        return counts
+
+    def enter(
+        self, tallied: Iterable[Tallied], groups: Groups, place: Place, tick: int, leaving: int
+    ) -> list[Entry]:
+        entries: list[Entry] = []
+        for name, lines, amount in tallied:
+            group = groups.get(name) or place(name, lines, tick)
+            group.lines += lines
+            group.amount += amount
+            entries.append((group, lines, amount))
+        return entries
+
+    def leave(self, entries: Iterable[Entry], tick: int) -> None:
+        for group, lines, amount in entries:
+            group.lines -= lines
+            group.amount -= amount
+
+
+class Lines(Additive):
+    """How many lines there are."""
+
+    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
+        if names is None:
+            return [("", count, count)]
+        return [(name, lines, lines) for name, lines in tally(names).items()]
+
+
+class Share(Additive):
+    """The share of lines that `where` takes among all."""
+
+    filters = False
+    only_lines_raise = False
+
+    def __init__(self, matching: Matcher) -> None:
+        self._matching = matching
+
+    def amounts(
+        self, counts: Mapping[str, int], names: Names, columns: Columns
+    ) -> Mapping[str, int]:
+        chosen = self._matching(columns)
+        return {"": sum(chosen)} if names is None else tally(compress(names, chosen))
+
+    def value(self, group: Group) -> float:
+        return group.amount / group.lines if group.lines else 0.0
+
+
+class SumProduct(Additive):
+    """The sum of the product of some columns; a line without numbers there adds nothing."""
+
+    only_lines_raise = False  # one that leaves may have been negative
+
+    def __init__(self, columns: Sequence[str], kind: Kind) -> None:
+        self._columns = [
+            (column, int if kind.columns[column] == "integer" else float) for column in columns
+        ]
+
+    def amounts(
+        self, counts: Mapping[str, int], names: Names, columns: Columns
+    ) -> Mapping[str, int]:
+        sums = dict.fromkeys(counts, 0)
+        numbers = [(number, columns[column]) for column, number in self._columns]
+        factors = zip(*(values for _, values in numbers), strict=True)
+        parsers = [number for number, _ in numbers]
+        one_group = [""] * sum(counts.values())
+        for name, row in zip(names or one_group, factors, strict=True):
+            try:
+                product: Number = 1
+                for parse, value in zip(parsers, row, strict=True):
+                    product *= parse(value)
+                sums[name] += round(product * SCALE)
+            except (ValueError, OverflowError):
+                continue
+        return sums
+
+    def value(self, group: Group) -> float:
+        return group.amount / SCALE
+
+
+class Distinct(Measure):
+    """How many distinct values of a column there are."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+
+    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
+        pairs = tally(zip(names or [""] * count, columns[self._column], strict=True))
+        return [(name, lines, value) for (name, value), lines in pairs.items()]
+
+    def enter(
+        self, tallied: Iterable[Tallied], groups: Groups, place: Place, tick: int, leaving: int
+    ) -> list[Entry]:
+        entries: list[Entry] = []
+        for name, lines, value in tallied:
+            group = groups.get(name) or place(name, lines, tick)
+            latest = group.latest
+            latest[value] = max(leaving, latest.get(value, 0))
+            group.lines += lines
+            group.amount = len(latest)
+            entries.append((group, lines, value))
+        return entries
+
+    def leave(self, entries: Iterable[Entry], tick: int) -> None:
+        for group, lines, value in entries:
+            group.lines -= lines
+            if group.latest.get(value) == tick:
+                del group.latest[value]
+                group.amount = len(group.latest)
+
+
+def measure_of(rule: Rule, kind: Kind) -> Measure:
+    """How a rule measures."""
+    if rule.measure == SHARE:
+        assert rule.where is not None
+        return Share(filter_of(rule, kind))
+    if rule.measure == LINES:
+        return Lines()
+    own = kind.measures[rule.measure]
+    if own.distinct is not None:
+        return Distinct(own.distinct)
+    return SumProduct(own.sum_product or (), kind)
+
+
+def filter_of(rule: Rule, kind: Kind) -> Matcher:
+    """How a rule that has a `where` finds its lines."""
+    assert rule.where is not None
+    return matcher(rule.where, kind.columns[rule.where.column] == "text")
+
+
+def tally(names: Iterable[Name]) -> dict[Name, int]:
+    """Lines by name. A Counter costs more to make than a tick's few lines to count."""
+    counts: dict[Name, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return counts

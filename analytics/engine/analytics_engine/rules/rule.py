@@ -1,0 +1,143 @@
+"""Rules as data: YAML to `Rule`s, with every error named by line and key."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
+
+import msgspec
+import yaml
+
+from analytics_engine.errors import InputError
+from analytics_engine.records.document import Problem, Wrong, convert, mapping, pairs
+from analytics_engine.records.kind import LINES, RUN, SHARE, Kind, Name, Source, Sources
+from analytics_engine.records.ticks import SECOND
+from analytics_engine.records.where import Where
+
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=900)]
+Amount = Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0)]
+AT_LEAST, BELOW = "at_least", "below"
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is measured, and when it is said."""
+
+    name: Name
+    threshold: Amount | str
+    """A number, or `<reference>.<column>`: each group's own."""
+    source: Name = "orders"
+    """The stream of whose lines it is."""
+    measure: str = LINES
+    """`lines`, `share`, or a measure of the kind of record that stands on the stream."""
+    where: Where | None = None
+    """The lines measured; for a share, the lines whose share among all is measured."""
+    group_by: str | None = None
+    """A column, or `<reference>.<column>`."""
+    comparison: Literal["at_least", "below"] = AT_LEAST
+    minimum_lines: Annotated[int, msgspec.Meta(ge=0)] = 0
+    window_seconds: Seconds = 15
+    quiet_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
+    reminder_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = 60
+    severity: Literal["info", "warning", "critical"] = "warning"
+    max_groups: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
+    test: bool = False
+    """Whether it sees the lines of tests, and only them."""
+
+    @property
+    def window(self) -> int:
+        """Ticks."""
+        return self.window_seconds * SECOND
+
+    @property
+    def quiet(self) -> int:
+        """Ticks."""
+        return self.quiet_seconds * SECOND
+
+    @property
+    def reminder(self) -> int | None:
+        """Ticks."""
+        return self.reminder_seconds and self.reminder_seconds * SECOND
+
+    @property
+    def references(self) -> set[str]:
+        """Names of the reference data that it needs."""
+        named = (self.group_by, self.threshold)
+        return {name.partition(".")[0] for name in named if isinstance(name, str) and "." in name}
+
+    def columns(self, kind: Kind) -> set[str]:
+        """Columns of a line that it needs, but for the keys of reference data."""
+        wanted = {self.where and self.where.column, self.group_by, *kind.columns_of(self.measure)}
+        return {column for column in wanted if column in kind.columns}
+
+
+Problems = Callable[[Rule, Source], Iterator[Problem]]
+"""Finds what is wrong with a rule that is valid in itself."""
+
+
+def parse(
+    text: str, name: str, sources: Sources, problems: Problems = lambda *_: iter(())
+) -> list[Rule]:
+    """Read a rules file; InputError names all that is wrong with it."""
+    root = mapping(text, name)
+    entries = dict(pairs(root)).get("rules")
+    if not isinstance(entries, yaml.SequenceNode) or not entries.value:
+        raise InputError(f"{name}:1: rules: expected a list of rules")
+    errors = [
+        f"{name}:{key.start_mark.line + 1}: {key.value}: unknown key"
+        for key, _ in root.value
+        if key.value != "rules"
+    ]
+
+    def all_problems(rule: Rule) -> Iterator[Problem]:
+        source = sources.get(rule.source)
+        if source is None:
+            yield "source", f"no stream {rule.source!r} (known: {', '.join(sources)})"
+            return
+        yield from _senseless(rule, source.kind)
+        yield from problems(rule, source)
+
+    rules: list[Rule] = []
+    lines: dict[str, int] = {}
+    wrong: list[Wrong] = []
+    for entry in entries.value:
+        rule, found = convert(entry, Rule, all_problems)
+        wrong += found
+        if rule is None:
+            continue
+        line = entry.start_mark.line + 1
+        if rule.name in lines:
+            wrong.append(Wrong(line, f"name: {rule.name} is the name of an earlier rule"))
+        lines[rule.name] = line
+        rules.append(rule)
+    errors += [f"{name}:{line}: {message}" for line, message in wrong]
+    if errors:
+        raise InputError(*errors)
+    return rules
+
+
+def _senseless(rule: Rule, kind: Kind) -> Iterator[Problem]:
+    """Keys whose values are each valid but make no rule together."""
+    columns = f"(columns of {kind.name}: {', '.join(kind.columns)})"
+    measures = [LINES, SHARE, *kind.measures]
+    if rule.measure not in measures:
+        yield "measure", f"no measure {rule.measure!r} (known: {', '.join(measures)})"
+    if rule.where is not None:
+        if rule.where.column not in kind.columns:
+            yield "where", f"no column {rule.where.column!r} {columns}"
+        if rule.where.problem:
+            yield "where", rule.where.problem
+    if rule.measure == SHARE and rule.where is None:
+        yield "measure", "a share needs 'where': the lines whose share is measured"
+    if rule.test and kind.test is None:
+        yield "test", f"nothing marks a test in a record of the kind {kind.name}"
+    group = rule.group_by
+    if group is not None and group not in kind.columns and "." not in group:
+        if group != RUN or kind.test is None or kind.test.starts_with is None:
+            yield "group_by", f"{group!r} is neither a column nor <reference>.<column> {columns}"
+        elif not rule.test:
+            yield "group_by", f"{RUN} is a column of tests: needs 'test: true'"
+    if isinstance(rule.threshold, str):
+        if "." not in rule.threshold:
+            yield "threshold", "expected a number or <reference>.<column>"
+        elif group is None:
+            yield "threshold", "thresholds from reference data need 'group_by'"
+        elif "." in group and group.partition(".")[0] != rule.threshold.partition(".")[0]:
+            yield "threshold", "must come from the reference data that 'group_by' names"

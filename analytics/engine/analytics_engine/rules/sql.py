@@ -1,0 +1,242 @@
+"""A rule as Flink SQL: the same alarms, for those who outgrow one machine.
+
+Flink takes the rules that count lines or distinct values, ungrouped or by one column, at or above a
+threshold. The rest only the embedded engine knows, and is refused with the reason.
+"""
+
+from collections.abc import Mapping
+from string import Template
+
+from analytics_engine.errors import UnsupportedByFlink
+from analytics_engine.records.kind import LINES, RUN, Kind
+from analytics_engine.records.ticks import TICK_MS
+from analytics_engine.rules.files import Definitions
+from analytics_engine.rules.grouping import thresholds, translation
+from analytics_engine.rules.reference import UNKNOWN, References
+from analytics_engine.rules.rule import BELOW, Rule
+
+TABLES = {"orders"}
+"""The streams of which flink/sql makes tables."""
+_VIEWS = Template(
+    """\
+-- $name: the lines of each tick of 100 ms, each once. Repeats share identity and time, hence the
+-- tick: it alone must remember them.
+CREATE TEMPORARY VIEW ${name}_ticks AS
+SELECT window_time AS counted, $scope AS group_value,$distinct
+       COUNT(DISTINCT $line) AS line_count
+FROM TABLE(TUMBLE(TABLE $source, DESCRIPTOR($moment), INTERVAL '0.1' SECOND))
+WHERE $lines
+GROUP BY window_start, window_end, window_time$columns;
+
+-- The count at every tick at which it is not 0.
+CREATE TEMPORARY VIEW ${name}_counts AS
+SELECT window_end AS tick, window_time AS moment, group_value,
+       SUM(line_count) AS order_count, $measure AS amount
+FROM TABLE(HOP(TABLE ${name}_ticks, DESCRIPTOR(counted),
+               INTERVAL '0.1' SECOND, $window_interval))
+GROUP BY window_start, window_end, window_time, group_value;
+
+-- Hot ticks, and whether one opens an incident: none hot within the quiet time before it.
+CREATE TEMPORARY VIEW ${name}_hot AS
+SELECT *, before IS NULL OR tick > before + $quiet_interval AS opens
+FROM (SELECT *, LAG(tick) OVER (PARTITION BY group_value ORDER BY moment) AS before
+      FROM ${name}_counts WHERE amount >= $threshold);
+
+CREATE TEMPORARY VIEW ${name}_since AS
+SELECT *, MAX(CASE WHEN opens THEN tick END)
+            OVER (PARTITION BY group_value ORDER BY moment) AS opened
+FROM ${name}_hot;
+
+CREATE TEMPORARY VIEW ${name}_reminders AS
+SELECT *, SUM(reminds) OVER (PARTITION BY group_value ORDER BY moment) AS reminders
+FROM (SELECT *, CASE WHEN $reminds THEN 1 ELSE 0 END AS reminds FROM ${name}_since);
+
+CREATE TEMPORARY VIEW ${name}_hot_said AS
+SELECT *, MAX(CASE WHEN opens THEN reminders END)
+            OVER (PARTITION BY group_value ORDER BY moment) AS reminders_before
+FROM ${name}_reminders;
+
+-- An incident ends when its quiet time has passed without a hot tick: a session.
+CREATE TEMPORARY VIEW ${name}_sessions AS
+SELECT group_value, window_time AS moment, MIN(tick) AS opened,
+       MAX(tick) + $quiet_interval AS closed,
+       MAX(amount) AS peak, SUM(reminds) AS reminders
+FROM TABLE(SESSION(TABLE ${name}_reminders PARTITION BY group_value,
+                   DESCRIPTOR(moment), $quiet_interval))
+GROUP BY window_start, window_end, window_time, group_value;
+
+-- What the count is at the end: 0 where the tick had none.
+CREATE TEMPORARY VIEW ${name}_closed AS
+SELECT s.*, COALESCE(c.order_count, 0) AS order_count, COALESCE(c.amount, 0) AS amount
+FROM ${name}_sessions AS s LEFT JOIN ${name}_counts AS c
+ON s.group_value = c.group_value AND s.closed = c.tick
+AND c.moment BETWEEN s.moment - INTERVAL '1' SECOND AND s.moment + INTERVAL '1' SECOND;
+
+CREATE TEMPORARY VIEW ${name}_alarms AS
+SELECT group_value, CASE WHEN opens THEN 'OPEN' ELSE 'REMINDER' END AS kind,
+       reminders - reminders_before AS sequence, tick, opened, order_count, amount,
+       CAST(NULL AS BIGINT) AS peak
+FROM ${name}_hot_said WHERE opens OR reminds = 1
+UNION ALL
+SELECT group_value, 'CLOSE', reminders + 1, closed, opened, order_count, amount, peak
+FROM ${name}_closed;
+"""
+)
+
+_INSERT = Template(
+    """\
+INSERT INTO alarms
+SELECT SUBSTRING(SHA256('$name|' || group_value || '|' || $opened), 1, 32), '$name',
+       group_value, kind, CAST(sequence AS INT), $tick, $opened, order_count, amount, '$unit',
+       $threshold, $window, '$severity', FALSE, $test, peak, CAST(NULL AS BIGINT),
+       CASE kind WHEN 'CLOSE' THEN $duration END
+FROM ${name}_alarms"""
+)
+
+
+def refusal(rule: Rule, kind: Kind) -> str | None:
+    """Why a rule is not for Flink, if it is not."""
+    if rule.measure != LINES and not _distinct(rule, kind):
+        return f"it measures {rule.measure}; Flink counts lines or distinct values"
+    if rule.source not in TABLES:
+        return f"Flink has no table of {rule.source}"
+    if not kind.identity:
+        return f"a record of the kind {kind.name} has no identity, by which Flink drops repeats"
+    if rule.comparison == BELOW:
+        return "silence makes no events, and Flink waits for some"
+    if rule.where is not None or rule.minimum_lines:
+        return "filters and minimum traffic are the embedded engine's"
+    return None
+
+
+def views(rule: Rule, kind: Kind, references: References) -> str:
+    """The views of a rule, the last of which has its alarms. Raises UnsupportedByFlink."""
+    return _VIEWS.substitute(_values(rule, kind, references))
+
+
+def insert(rule: Rule, kind: Kind, references: References) -> str:
+    """The statement that puts a rule's alarms on the alarm stream. Raises UnsupportedByFlink."""
+    return _INSERT.substitute(_values(rule, kind, references))
+
+
+def script(definitions: Definitions) -> str:
+    """What Flink is to run: the views of all rules that it can, and one set of statements."""
+    sources, references = definitions.sources, definitions.references
+    some = [
+        (rule, kind)
+        for rule in definitions.rules
+        if refusal(rule, kind := sources[rule.source].kind) is None
+    ]
+    inserts = ";\n".join(insert(rule, kind, references) for rule, kind in some)
+    parts = [views(rule, kind, references) for rule, kind in some]
+    return "\n".join([*parts, f"EXECUTE STATEMENT SET BEGIN\n{inserts};\nEND;\n"])
+
+
+def _distinct(rule: Rule, kind: Kind) -> str | None:
+    """The column of which a rule counts distinct values, if it does."""
+    measure = kind.measures.get(rule.measure)
+    return measure and measure.distinct
+
+
+def _values(rule: Rule, kind: Kind, references: References) -> Mapping[str, object]:
+    if (reason := refusal(rule, kind)) is not None:
+        raise UnsupportedByFlink(f"{rule.name}: {reason}")
+    scope, column = _scope(rule, kind, references)
+    distinct = _distinct(rule, kind)
+    # What is grouped by need not be told apart again.
+    identity = [name for name in kind.identity if name != distinct] or kind.identity
+    columns = [*([column] if column else []), *([distinct] if distinct else [])]
+    lines = [_mark(kind, rule.test)] if kind.test is not None else []
+    return {
+        "name": rule.name,
+        "source": rule.source,
+        "moment": kind.moment.column,
+        "scope": scope,
+        "columns": "".join(f", {name}" for name in dict.fromkeys(columns)),
+        "distinct": f" {distinct}," if distinct else "",
+        "line": " || '|' || ".join(identity),
+        "lines": " AND ".join([*lines, f"{kind.identity[-1]} <> ''"]),
+        "measure": f"COUNT(DISTINCT {distinct})" if distinct else "SUM(line_count)",
+        "window": rule.window_seconds,
+        "window_interval": _interval(rule.window_seconds),
+        "quiet_interval": _interval(rule.quiet_seconds),
+        "threshold": _threshold(rule, references),
+        "reminds": _reminds(rule),
+        "unit": kind.unit_of(rule.measure),
+        "severity": rule.severity,
+        "test": str(rule.test).upper(),
+        "tick": _rfc3339("tick"),
+        "opened": _rfc3339("opened"),
+        "duration": _seconds_between("opened", "tick"),
+    }
+
+
+def _mark(kind: Kind, test: bool) -> str:
+    """Whether a line is one of a test, or none."""
+    mark = kind.test
+    assert mark is not None
+    if mark.starts_with is not None:
+        start = _text(mark.starts_with)
+        condition = f"{mark.column} LIKE {start[:-1]}%'"
+        return condition if test else f"{mark.column} NOT LIKE {start[:-1]}%'"
+    values = [mark.equals or ""] if mark.one_of is None else mark.one_of
+    among = ", ".join(map(_text, values))
+    return f"{mark.column} {'' if test else 'NOT '}IN ({among})"
+
+
+def _scope(rule: Rule, kind: Kind, references: References) -> tuple[str, str]:
+    """The group of a line, and what of the line decides it."""
+    if rule.group_by is None:
+        return "''", ""
+    if rule.group_by == RUN and kind.test is not None:
+        mark = kind.test
+        whole = f"SPLIT_INDEX({mark.column}, {_text(mark.run_until or '')}, 0)"
+        whole = whole if mark.run_until else mark.column
+        run = f"SUBSTRING({whole}, {len(mark.starts_with or '') + 1})"
+        return run, run
+    key, groups = translation(rule, references)
+    if groups is None:
+        return str(key), str(key)
+    return f"COALESCE({_map(groups)}[{key}], {_text(UNKNOWN)})", str(key)
+
+
+def _threshold(rule: Rule, references: References) -> str:
+    found = thresholds(rule, references)
+    if len(found) == 1:
+        return str(found[UNKNOWN])
+    return f"COALESCE({_map(found)}[group_value], {found[UNKNOWN]})"
+
+
+def _reminds(rule: Rule) -> str:
+    if rule.reminder_seconds is None:
+        return "FALSE"
+    seconds = "TIMESTAMPDIFF(SECOND, opened, tick)"
+    return (
+        f"tick > opened AND MOD({seconds}, {rule.reminder_seconds}) = 0 "
+        f"AND TIMESTAMPADD(SECOND, {seconds}, opened) = tick"
+    )
+
+
+def _interval(seconds: int) -> str:
+    return f"INTERVAL '{seconds}' SECOND({max(len(str(seconds)), 2)})"
+
+
+def _seconds_between(first: str, last: str) -> str:
+    tenths = f"(EXTRACT(MILLISECOND FROM {last}) - EXTRACT(MILLISECOND FROM {first})) / {TICK_MS}"
+    return f"TIMESTAMPDIFF(SECOND, {first}, {last}) + MOD({tenths} + 10, 10) / 10.0"
+
+
+def _rfc3339(name: str) -> str:
+    return f"DATE_FORMAT({name}, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''')"
+
+
+def _map(values: Mapping[str, object]) -> str:
+    items = (
+        f"{_text(key)}, {_text(value) if isinstance(value, str) else value}"
+        for key, value in sorted(values.items())
+    )
+    return f"MAP[{', '.join(items)}]"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
