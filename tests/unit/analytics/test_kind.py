@@ -12,6 +12,7 @@ from analytics_engine.cli import main
 from analytics_engine.errors import InputError
 from analytics_engine.records import kind
 from analytics_engine.records.kind import LineType
+from analytics_engine.records.ticks import rfc3339
 from analytics_engine.rules.files import HOME, load
 
 GOOD = """\
@@ -110,7 +111,7 @@ class Logins:
         (folder / "records/login.yml").write_text(LOGIN)
         (folder / "rules.yml").write_text(LOGIN_RULES)
         (folder / "streams.yml").write_text(
-            yaml.safe_dump({"streams": {"logins": {"record": "login", "lateness_ms": 2_500}}})
+            yaml.safe_dump({"streams": {"logins": {"record": "login", "lateness_ms": 5_000}}})
         )
         flow = {
             "filePattern": str(self.log),
@@ -134,7 +135,7 @@ class Logins:
             json.dumps(
                 {
                     "streams": {
-                        "logins": {"name": stream, "record": "login", "lateness_ms": 2_500}
+                        "logins": {"name": stream, "record": "login", "lateness_ms": 5_000}
                     },
                     "alarms_stream": f"{stream}-alarms",
                     "rules": str(folder / "rules.yml"),
@@ -146,8 +147,9 @@ class Logins:
         )
 
     def write(self, count: int) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".000Z"
-        lines = [f'{n},"o\'neil, {n}",failed,{now}\n' for n in range(count)]
+        """In the near future, so that they are in time however slow the machine is."""
+        moment = rfc3339(int(time.time() * 1000) + 3_000)
+        lines = [f'{n},"o\'neil, {n}",failed,{moment}\n' for n in range(count)]
         with self.log.open("a") as log:
             log.writelines(lines)
 
