@@ -1,5 +1,6 @@
 """The loop: lets each flow work in turn, keeps positions and status on disk, waits for more."""
 
+import errno
 import logging
 import queue
 import time
@@ -10,6 +11,7 @@ from kinesis_agent.batch import Request
 from kinesis_agent.checkpoint import Checkpoint, Counters, State, replace_file
 from kinesis_agent.config import Config
 from kinesis_agent.credentials import provider as credentials_provider
+from kinesis_agent.files import SHORTAGE, descriptors
 from kinesis_agent.flow import Running
 from kinesis_agent.lock import hold
 from kinesis_agent.metrics import PERIOD, CloudWatch, Prometheus
@@ -23,6 +25,8 @@ SAVE_EVERY = 0.5
 TELL_EVERY = 2.0
 # How often it is looked for files that are not read.
 LOOK_EVERY = 30.0
+# What may be better by itself the next time that positions are written.
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, *SHORTAGE)
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +93,12 @@ class Agent:
 
     def start(self) -> None:
         """Meet the files and keep the first positions; raise OSError where that cannot be."""
+        descriptors.raise_limit()
         try:
             for flow in self.flows:
-                flow.tailer.poll(time.time())
+                flow.tailer.poll(time.monotonic())
                 log.info("ships %s to %s", flow.flow.file_pattern, flow.flow.destination)
-            self._checkpoint.save(self._state_of_flows())
+            self._save_at_start()
         except BaseException:
             self._close()
             raise
@@ -116,13 +121,13 @@ class Agent:
     def _work(self, until: float) -> bool:
         """Read and send until then; return whether there was more to read at the end."""
         for flow in self.flows:
-            flow.tailer.poll(time.time())
+            flow.tailer.poll(time.monotonic())
         if any([flow.tailer.takes_news() for flow in self.flows]):  # noqa: C419
             # A file that was seen must be known again, whatever happens to it and to us.
             self._save()
         more = [False]
         while not self._stopping and time.monotonic() < until:
-            more = [flow.work(time.monotonic(), time.time()) for flow in self.flows]
+            more = [flow.work(time.monotonic()) for flow in self.flows]
             self._take_results(0 if any(more) else self._idle_time(until))
             self._keep_books()
         return any(more) or any(not flow.outbox.has_room for flow in self.flows)
@@ -162,6 +167,15 @@ class Agent:
             return False
         self._disk_error = ""
         return changed
+
+    def _save_at_start(self) -> None:
+        """As _save(), but that what only an operator can mend ends the start."""
+        try:
+            self._checkpoint.save(self._state_of_flows())
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            self._say_once(error)
 
     def _say_once(self, error: OSError) -> None:
         if str(error) != self._disk_error:
@@ -209,9 +223,7 @@ class Agent:
             flow.tailer.poll_deleted()
         while left and time.monotonic() < deadline:
             left = [
-                flow
-                for flow in left
-                if flow.work(time.monotonic(), time.time()) or not flow.outbox.is_empty
+                flow for flow in left if flow.work(time.monotonic()) or not flow.outbox.is_empty
             ]
             self._take_results(min(0.05, deadline - time.monotonic()))
         self._save()

@@ -15,10 +15,14 @@ Marks = list[tuple[Reader, Mark]]
 
 
 class Batch(Struct, eq=False):
-    """The records of one piece of a file, until all of them are accepted."""
+    """The records of one piece of a file, until all of them are accepted.
+
+    What is held has to be released as well; it is a part of what is left.
+    """
 
     marks: Marks
     left: int
+    held: int = 0
 
 
 class Request(Struct, eq=False):
@@ -67,12 +71,12 @@ class Outbox:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all that was added is accepted."""
-        return not self._ledger
+        """Whether all that was added is accepted, but for what is held."""
+        return all(batch.left == batch.held for batch in self._ledger)
 
-    def add(self, records: list[bytes], marks: Marks) -> None:
+    def add(self, records: list[bytes], marks: Marks, held: int = 0) -> Batch:
         """Take the records of a piece; marks say where in which file they end."""
-        batch = Batch(marks, len(records))
+        batch = Batch(marks, len(records) + held, held)
         self._ledger.append(batch)
         if records:
             size = sum(map(len, records))
@@ -80,6 +84,13 @@ class Outbox:
             self._fresh_records += len(records)
             self._fresh_bytes += size
             self.waiting_bytes += size
+        return batch
+
+    @staticmethod
+    def release(batch: Batch) -> None:
+        """Note that one of the things that were held is done."""
+        batch.left -= 1
+        batch.held -= 1
 
     def next(self, now: float, flush: bool) -> Request | None:
         """Return what to send now: full requests, or with flush whatever there is."""

@@ -25,12 +25,12 @@ class Tracked(Struct, omit_defaults=True):
     lane: str
     head: bytes = b""
     mark: Mark = Mark(0)
-    # The file that holds the content; none where no copy of it is known at present.
+    # The file that holds the content, or held it last.
     device: int = 0
     inode: int = 0
     # The inode of the truncated file whose content this is a copy of; -1 for any other copy.
     origin: int = 0
-    # Since when, by the wall clock, no file holds the content.
+    # Since when, by the wall clock, no file is known to hold the content.
     missing_since: float = 0
     # The most bytes that were seen in it.
     size: int = 0
@@ -38,6 +38,11 @@ class Tracked(Struct, omit_defaults=True):
     ignored: bool = False
     # Since when, by the wall clock, there have been bytes after the mark.
     behind_since: float = 0
+    # When the file was made, and when it had last been written to when it was read, both in ns.
+    birth: int = 0
+    mtime: int = 0
+    # Where the file is, if links lead there.
+    target: str = ""
 
 
 class Counters(Struct, omit_defaults=True):
@@ -106,13 +111,18 @@ class Checkpoint:
 def replace_file(path: Path, data: bytes, mode: int, durably: bool = False) -> None:
     """Replace a file by one with this content; durably: and see it to the disk."""
     temporary = path.with_name(f".{path.name}.new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(data)
-        if durably:
-            file.flush()
-            os.fsync(file.fileno())
-    os.rename(temporary, path)
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            if durably:
+                file.flush()
+                os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except OSError:
+        # On a full disk half a file would take the room that is needed.
+        temporary.unlink(missing_ok=True)
+        raise
     if durably:
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,18 +1,25 @@
 """Which contents there are, and which file holds each."""
 
-import contextlib
 import logging
 import os
+import time
 
-from kinesis_agent.arrivals import Arrivals
+from kinesis_agent.arrivals import Arrivals, has_copys_name, may_be_copy
 from kinesis_agent.checkpoint import Counters, Tracked
 from kinesis_agent.directory import Directory, Present
-from kinesis_agent.files import Id, file_id
+from kinesis_agent.files import Id, descriptors, file_id, live_path, plain_name
 from kinesis_agent.reader import Reader
 
-# How long a content that no file holds is remembered, and a finished file kept open.
+# How long a content that no file holds is remembered: one whose volume is away, longer; and at most
+# how many. How long a finished file is kept open. In seconds.
 FORGET = 3600.0
+FORGET_AWAY = 30 * 86400.0
+REMEMBER = 1000
 KEEP_OPEN = 60.0
+# How long all of a directory is looked through for the rest of a content, whatever its name.
+SEARCH = 60.0
+# How many files are closed at once where there are too few descriptors.
+CLOSE = 64
 
 log = logging.getLogger(__name__)
 
@@ -26,143 +33,252 @@ class Contents:
         tracked: list[Tracked] | None,
         counters: Counters,
         from_start: bool,
+        unit: int = 1,
     ) -> None:
         """Go on from what was tracked, or (None) start with the files that are there."""
-        self._directory, self._counters = directory, counters
-        self._arrivals = Arrivals(directory, from_start)
-        self.readers = [Reader(each) for each in tracked or []]
+        self._directory, self._counters, self._unit = directory, counters, unit
+        self._arrivals = Arrivals(directory, from_start, unit)
+        self.readers = [Reader(each, unit) for each in tracked or []]
         # Whether contents were met or found elsewhere that are not saved yet.
         self.has_news = False
+        # Whether the readers, or their files' names, are not what they were at the last poll.
+        self.has_moved = True
         self._first, self._restarted = tracked is None, True
         self._present: Present = {}
         self._scans = 0
+        self._names: set[tuple[Id, str]] = set()
+        # Those that were lost sight of just now.
+        self._lost_at: dict[Reader, float] = {}
+        self._refusals = 0
 
-    def update(self, wall: float) -> None:
+    def update(self, now: float) -> None:
         """Take in what happened in the directories."""
-        if self._directory.has_changed(wall):
-            self._scan(wall)
+        if descriptors.refusals != self._refusals:
+            self._refusals = descriptors.refusals
+            self._close_some()
+        if self._directory.has_changed(now):
+            self._scan(now)
         if not self._arrivals.is_empty:
-            # A new file may be the copy of one that was truncated just now.
-            for reader in [each for each in self.readers if not each.is_intact()]:
-                self.replaced(reader, wall)
-            self._take_in(wall)
+            self._take_in(now)
         self._restarted = False
 
     def expects(self, file: Id) -> bool:
         """Whether the file is there and empty so far."""
         return self._arrivals.expects(file)
 
-    def replaced(self, reader: Reader, wall: float) -> None:
+    def replaced(self, reader: Reader, now: float) -> None:
         """Follow the file's new content apart, and look for the rest of the old one."""
         tracked = reader.tracked
         log.info("%s was truncated or replaced at %d", tracked.path, reader.offset)
-        fresh = Reader(Tracked(tracked.path, tracked.lane))
-        fresh.tracked.device, fresh.tracked.inode = reader.id
-        fresh.source, reader.source = reader.source, None
-        fresh.grown = wall
+        fresh = Reader(Tracked(tracked.path, tracked.lane), self._unit)
+        source, reader.source = reader.source, None
+        if source:
+            fresh.bind(tracked.path, source)
+        fresh.tracked.mtime = 0
+        fresh.grown = now
         self.readers.append(fresh)
         reader.was_truncated = True
-        self.has_news = True
-        self._lose(reader, wall, replaced=True)
-        self._scan(wall)
+        self.has_news = self.has_moved = True
+        self._lose(reader, now, replaced=True)
+        self._scan(now)
         if reader.missing:
             self.tell_loss(reader)
 
-    def _scan(self, wall: float) -> None:
+    def reopen(self, reader: Reader, now: float) -> None:
+        """Go on with a file that was closed, if it is still the same."""
+        if (
+            reader.may_try(now)
+            and reader.has_changed()
+            and (reader.open(reader.tracked.path, now) is False)
+        ):
+            self._lose(reader, now, replaced=not reader.was_remade)
+            self._scan(now)
+            if reader.missing:
+                self.tell_loss(reader)
+
+    def _scan(self, now: float) -> None:
         self._scans += 1
-        more = {os.path.dirname(reader.tracked.path) for reader in self.readers}
-        self._present = self._directory.list(wall, more)
+        more, inodes, whole = set(), set(), set()
+        for reader in self.readers:
+            tracked = reader.tracked
+            more.add(os.path.dirname(tracked.path))
+            if tracked.target:
+                more.add(os.path.dirname(tracked.target))
+            inodes.add(tracked.inode)
+            if self._restarted or reader in self._lost_at:
+                whole.add(os.path.dirname(tracked.target or tracked.path))
+        self._present = self._directory.list(now, more, inodes, whole)
         bound = [reader for reader in self.readers if not reader.missing]
         for reader in bound:
-            self._find_again(reader, wall)
-        self._seek()
+            self._find_again(reader, now)
+        self._seek(now)
         for reader in bound:
             if reader.missing:
                 self.tell_loss(reader)
-        self._arrivals.meet(self._present, self.readers, self._scans, wall)
+        self._arrivals.meet(self._present, self.readers, self._scans, now)
         if self._first:
-            self.readers += self._arrivals.begin()
+            self.readers += self._arrivals.begin(now)
             self._first = False
-        self._forget(wall)
+        self._forget(now)
+        names = {(file, path) for file, (path, _) in self._present.items()}
+        if names != self._names:
+            self._names, self.has_moved = names, True
 
-    def _find_again(self, reader: Reader, wall: float) -> None:
+    def _find_again(self, reader: Reader, now: float) -> None:
         """Follow a content's file to its present name, and see that it is still the same."""
         found = self._present.get(reader.id)
-        reader.gone = found is None
+        tracked = reader.tracked
         if found is None:
+            if self._directory.unlisted & {
+                os.path.dirname(tracked.path),
+                os.path.dirname(tracked.target),
+            }:
+                return  # it may be there, and cannot be seen
+            if not reader.gone:
+                self._lost_at[reader] = now
+                self._directory.look_again()
+            reader.gone = True
             if reader.source is None:
-                self._lose(reader, wall)
+                self._lose(reader, now)
             return
         path, status = found
-        reader.tracked.path = path
-        now = (status.st_mtime_ns, status.st_size)
-        if reader.source is None and now != reader.seen and not reader.open(path):
-            self._lose(reader, wall, replaced=True)
+        reader.gone = False
+        before, tracked.path = tracked.path, path
+        if (
+            reader.source is None
+            and (status.st_mtime_ns, status.st_size) != reader.seen
+            and reader.may_try(now)
+            and reader.open(path, now) is False
+        ):
+            tracked.path = before
+            self._lose(reader, now, replaced=not reader.was_remade)
 
-    def _seek(self) -> None:
+    def _seek(self, now: float) -> None:
         """Look for the contents that no file is known to hold."""
-        missing = [reader for reader in self.readers if reader.missing and reader.tracked.head]
+        missing = [reader for reader in self.readers if reader.missing]
         if not missing:
             return
         looks = {(file, s.st_mtime_ns, s.st_size) for file, (_, s) in self._present.items()}
-        for reader in missing:
-            reader.tried &= looks
         taken = {reader.id for reader in self.readers}
-        for file, (path, status) in self._present.items():
-            if file in taken or not status.st_size:
-                continue
-            for reader in missing:
+        places = {path: file for file, (path, _) in self._present.items()}
+        rotated: dict[str, list[Id]] = {}
+        foreign: list[Id] = []
+        for file, (path, _) in self._present.items():
+            rotated.setdefault(live_path(path), []).append(file)
+            if plain_name(path) != path:
+                rotated.setdefault(plain_name(path), []).append(file)
+            if not self._directory.wants(path) and not self._directory.has_rotated(path):
+                foreign.append(file)
+        for reader in missing:
+            tracked = reader.tracked
+            reader.tried &= looks
+            candidates = []
+            if tracked.origin != tracked.inode:
+                # It is where it was, perhaps on a volume that was away and has another number.
+                moved = places.get(tracked.path, (0, 0))
+                candidates = [reader.holder]
+                candidates += [moved] if moved[1] == tracked.inode else []
+            same = [file for file in candidates if file in self._present]
+            others = []
+            if tracked.head:
+                others = [*rotated.get(tracked.lane, []), *rotated.get(tracked.path, [])]
+                if tracked.target:
+                    others += rotated.get(live_path(tracked.target), [])
+                others += foreign if reader in self._lost_at or self._restarted else []
+            for n, file in enumerate([*same, *others]):
+                path, status = self._present[file]
                 look = (file, status.st_mtime_ns, status.st_size)
-                if look in reader.tried or file[1] == reader.tracked.origin or not reader.missing:
+                if file in taken or not status.st_size:
                     continue
-                reader.tried.add(look)
-                if os.path.dirname(path) == os.path.dirname(reader.tracked.path) and (
-                    reader.open(path)
+                as_copy = n >= len(same)
+                if as_copy and (
+                    look in reader.tried or not may_be_copy(reader, path, status, self._directory)
                 ):
-                    log.info("found the rest of %s in %s", reader.tracked.lane, path)
+                    continue
+                if as_copy:
+                    reader.tried.add(look)
+                if reader.open(path, now, as_copy):
+                    log.info("found the rest of %s in %s", tracked.lane, path)
                     self._arrivals.forget(file)
+                    self._lost_at.pop(reader, None)
+                    taken.add(file)
+                    self.has_moved = True
                     break
 
-    def _take_in(self, wall: float) -> None:
-        for reader in self._arrivals.settle(self.readers, wall):
+    def _take_in(self, now: float) -> None:
+        files = self._arrivals.ready(now)
+        rotated = [path for path in files.values() if live_path(path) != path]
+        if rotated:
+            # A new file may be the copy of one that was truncated just now.
+            for reader in list(self.readers):
+                may_have_copy = any(has_copys_name(reader, path) for path in rotated)
+                if reader.source and may_have_copy and not reader.is_intact():
+                    self.replaced(reader, now)
+        for reader in self._arrivals.settle(files, self.readers, now):
             self._add(reader)
-            self.has_news = True
+            self.has_news = self.has_moved = True
 
     def _add(self, reader: Reader) -> None:
         """Put a new content where it belongs: last, or before what followed it in the same file."""
         tracked = reader.tracked
         if tracked.path != tracked.lane and not self._restarted:
-            with contextlib.suppress(OSError):
+            try:
                 live = file_id(os.stat(tracked.lane))
-                for n, each in enumerate(self.readers):
-                    if each.id == live and each.source:
-                        # The file that it would have been renamed from is still there: a copy.
-                        tracked.origin = live[1]
-                        if not each.taken:
-                            self.readers.insert(n, reader)
-                            return
+            except OSError:
+                live = (0, 0)
+            for n, each in enumerate(self.readers):
+                if each.id == live and each.source:
+                    # The file that it would have been renamed from is still there: a copy.
+                    tracked.origin = live[1]
+                    if not each.taken:
+                        self.readers.insert(n, reader)
+                        return
         self.readers.append(reader)
 
-    def _lose(self, reader: Reader, wall: float, replaced: bool = False) -> None:
+    def _lose(self, reader: Reader, now: float, replaced: bool = False) -> None:
         if replaced:
             reader.tracked.origin = reader.tracked.inode
-        reader.lose(wall)
+        reader.lose()
+        self._lost_at[reader] = now
+        self.has_moved = True
 
-    def _forget(self, wall: float) -> None:
+    def _forget(self, now: float) -> None:
         """Drop the contents that are long gone, and close the files that are finished with."""
         kept = []
+        wall = time.time()
         last = {reader.tracked.lane: reader for reader in self.readers}
+        spare = sum(reader.missing for reader in self.readers) - REMEMBER
         for reader in self.readers:
             tracked = reader.tracked
-            if reader.missing and (wall - tracked.missing_since > FORGET or not tracked.head):
-                continue
-            idle = wall - reader.grown > KEEP_OPEN and not reader.pending
-            if idle and reader.source and (reader is not last[tracked.lane] or reader.gone):
-                status = reader.source.stat()
-                if reader.seen == (status.st_mtime_ns, status.st_size):
-                    reader.close()
+            if reader.missing:
+                age = wall - tracked.missing_since
+                if not tracked.head and not reader.pending:
+                    continue
+                if age > FORGET and (age > FORGET_AWAY or not _is_away(tracked)):
+                    continue
+                if spare > 0 and not reader.pending:
+                    spare -= 1
+                    continue
+            idle = now - reader.grown > KEEP_OPEN and not reader.pending
+            is_over = reader is not last[tracked.lane] or reader.gone
+            if idle and is_over and reader.source and reader.seen and not reader.has_changed():
+                reader.close()
+                if reader.gone:
+                    self._lose(reader, now)
             kept.append(reader)
         self.readers = kept
+        readers = set(kept)
+        self._lost_at = {
+            reader: at
+            for reader, at in self._lost_at.items()
+            if reader in readers and now - at < SEARCH
+        }
+
+    def _close_some(self) -> None:
+        """Close files that have nothing more to read, those first that had nothing longest."""
+        idle = [each for each in self.readers if each.source and each.seen and not each.gone]
+        for reader in sorted(idle, key=lambda each: each.grown)[:CLOSE]:
+            reader.close()
 
     def tell_loss(self, reader: Reader) -> None:
         """Count what nobody can read any more: there was more than was taken."""
@@ -176,3 +292,16 @@ class Contents:
             )
             if not reader.missing:
                 reader.tracked.size = reader.taken
+
+
+def _is_away(tracked: Tracked) -> bool:
+    """Whether the file system that held the file is not where it was."""
+    directory = os.path.dirname(tracked.target or tracked.path)
+    while directory != "/":
+        try:
+            return os.stat(directory).st_dev != tracked.device
+        except FileNotFoundError:
+            directory = os.path.dirname(directory)
+        except OSError:
+            return True
+    return False

@@ -3,6 +3,8 @@
 import fnmatch
 import glob
 import os
+import re
+import time
 from collections.abc import Iterable
 from stat import S_ISREG
 
@@ -11,6 +13,9 @@ from kinesis_agent.java_glob import expand
 
 # The file system's clock may be this coarse: what changed just now may change again within a tick.
 TICK = 0.05
+# A listing that took this long (CPU) is made so much less often that all of them take 2 %.
+DEAR = 0.002
+SHARE = 0.02
 
 Present = dict[Id, tuple[str, os.stat_result]]
 
@@ -19,62 +24,120 @@ class Directory:
     """Looks again only where something was created, renamed or deleted, or after a while."""
 
     def __init__(self, pattern: str, refresh: float) -> None:
-        self._patterns = [os.path.split(each) for each in expand(os.path.abspath(pattern))]
+        self._patterns = [
+            (directory, re.compile(fnmatch.translate(name)).match, name.startswith("."))
+            for directory, name in map(os.path.split, expand(os.path.abspath(pattern)))
+        ]
         self._refresh = refresh
         self._dates: dict[str, int] = {}
-        self._listed = 0.0
+        self._listed: float | None = None
+        self._cost = 0.0
+        # By directory: the names there that are nobody's of ours.
+        self._foreign: dict[str, set[str]] = {}
+        # Where the links of the pattern lead to, and which of them lead there.
+        self._links: dict[str, str] = {}
+        # Directories that are there and could not be listed.
+        self.unlisted: set[str] = set()
 
-    def has_changed(self, wall: float) -> bool:
+    def has_changed(self, now: float) -> bool:
         """Whether list() may find something new."""
-        if not 0 <= wall - self._listed < self._refresh:
+        if self._listed is None or not 0 <= now - self._listed < self._refresh:
             return True
+        if self._cost > DEAR and now - self._listed < self._cost / SHARE:
+            return False
         return any(_date(path) != date for path, date in self._dates.items())
 
-    def list(self, wall: float, more: Iterable[str]) -> Present:
-        """Return the regular files of the pattern's directories and of more, by identity."""
-        self._listed = wall
-        directories = {directory for directory, _ in self._patterns}
+    def look_again(self) -> None:
+        """Let has_changed() be true next time."""
+        self._listed = None
+
+    def list(self, now: float, more: Iterable[str], inodes: set[int], whole: set[str]) -> Present:
+        """Return by identity the files that may be of the flow.
+
+        Those are in the pattern's directories and in more: the files that match, the rotated ones,
+        those with one of the inodes, and in the directories of whole all of them.
+        """
+        self._listed = now
+        began, wall = time.thread_time(), time.time()
+        directories = {directory for directory, _, _ in self._patterns}
         paths = {path for each in directories for path in glob.glob(each, recursive=True)}
         paths |= {*more}
-        recent = int((wall - TICK) * 1e9)
-        self._dates = {path: date if (date := _date(path)) < recent else -2 for path in paths}
+        self._dates = {
+            path: -2 if abs(wall - (date := _date(path)) / 1e9) < TICK else date for path in paths
+        }
+        self._foreign = {path: self._foreign.get(path, set()) for path in paths}
+        self.unlisted = set()
+        before, self._links = self._links, {}
         present: Present = {}
-        for directory in sorted(paths):
-            for path, status in _regular_files(directory):
+        for directory in sorted(paths, key=lambda path: (not self._is_own(path), path)):
+            for path, status in self._files(directory, inodes, directory in whole):
                 known = present.get(file_id(status))
                 if known is None or not self.wants(known[0]):
                     present[file_id(status)] = (path, status)
+        if self._links.keys() != before.keys():
+            self._foreign.clear()
+        self._cost = time.thread_time() - began
         return present
+
+    def _files(
+        self, directory: str, inodes: set[int], whole: bool
+    ) -> Iterable[tuple[str, os.stat_result]]:
+        try:
+            with os.scandir(directory) as entries:
+                found = sorted((each.name, each.inode(), each.is_symlink()) for each in entries)
+        except FileNotFoundError:
+            return
+        except OSError:
+            self.unlisted.add(directory)
+            return
+        real = os.path.realpath(directory)
+        known, foreign = self._foreign[directory], set[str]()
+        for name, inode, is_link in found:
+            is_ours = whole or inode in inodes
+            if name in known and not is_ours:
+                foreign.add(name)
+                continue
+            path = os.path.join(directory, name)
+            is_wanted = self.wants(path)
+            if not is_wanted and not self.has_rotated(path):
+                foreign.add(name)
+                if not is_ours:
+                    continue
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError):
+                    self.unlisted.add(directory)
+                continue
+            if not S_ISREG(status.st_mode):
+                continue
+            if is_wanted and (is_link or real != directory):
+                self._links[os.path.realpath(path)] = path
+            yield path, status
+        self._foreign[directory] = foreign
+
+    def _is_own(self, directory: str) -> bool:
+        return any(fnmatch.fnmatchcase(directory, where) for where, _, _ in self._patterns)
 
     def wants(self, path: str) -> bool:
         """Whether the pattern matches."""
         directory, name = os.path.split(path)
         return any(
-            fnmatch.fnmatchcase(name, wanted)
+            matches(name) is not None
             and (directory == where or glob.has_magic(where))
-            and (wanted.startswith(".") or not name.startswith("."))
-            for where, wanted in self._patterns
+            and (hidden or not name.startswith("."))
+            for where, matches, hidden in self._patterns
         )
 
     def has_rotated(self, path: str) -> bool:
         """Whether the name is what a rotator makes of one that the pattern matches."""
         live = live_path(path)
-        return live != path and self.wants(live)
+        return live != path and (live in self._links or self.wants(live))
 
-
-def _regular_files(directory: str) -> Iterable[tuple[str, os.stat_result]]:
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return
-    for name in names:
-        path = os.path.join(directory, name)
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        if S_ISREG(status.st_mode):
-            yield path, status
+    def lane(self, path: str) -> str:
+        """Return the name of the log that the file is, or was, a part of."""
+        live = live_path(path)
+        return self._links.get(live, live)
 
 
 def _date(path: str) -> int:

@@ -21,18 +21,24 @@ Stretch = tuple[bool, int, int]
 class Framer(Protocol):
     """Finds the end of the last whole record."""
 
+    # How many bytes the shortest character has.
+    unit: int
+
     def cut(self, data: bytes, settled: bool = False) -> int:
         """Return the length of the whole records that data starts with.
 
         What is settled has seen no more for a while: a record that only might go on is whole.
         """
 
+    def line_end(self, data: bytes) -> int:
+        """Return where the first line ends; 0 where it does not."""
+
 
 class Lines:
     """A record a line."""
 
     def __init__(self, newline: bytes = b"\n") -> None:
-        self._newline = newline
+        self._newline, self.unit = newline, len(newline)
 
     def cut(self, data: bytes, settled: bool = False) -> int:  # noqa: ARG002
         size = len(self._newline)
@@ -43,9 +49,17 @@ class Lines:
             end = at + size - 1
         return 0
 
+    def line_end(self, data: bytes) -> int:
+        size, at = self.unit, data.find(self._newline)
+        while at >= 0 and at % size:
+            at = data.find(self._newline, at + 1)
+        return at + size if at >= 0 else 0
+
 
 class QuotedLines:
     """A record a line, save that a quoted field may hold line ends (RFC 4180)."""
+
+    unit = 1
 
     def __init__(self, delimiter: str) -> None:
         mark = re.escape(delimiter).encode()
@@ -54,6 +68,9 @@ class QuotedLines:
         fields = rb"(?:(?:" + quoted + rb'"|' + bare + rb")" + mark + rb")*+"
         self._record = re.compile(fields + rb"(?:" + quoted + rb'"|' + bare + rb")\r?\n")
         self._partial = re.compile(fields + rb"(?:" + quoted + rb'"?|' + bare + rb")\r?\Z")
+
+    def line_end(self, data: bytes) -> int:
+        return data.find(b"\n") + 1
 
     def cut(self, data: bytes, settled: bool = False) -> int:
         stretches = self.stretches(data, settled)
@@ -88,6 +105,8 @@ class QuotedLines:
 class MultiLine:
     """A record starts at each line that matches a pattern."""
 
+    unit = 1
+
     def __init__(self, pattern: str) -> None:
         self._pattern, self._start = pattern, Pattern(pattern, lines=True)
         self._told = False
@@ -102,6 +121,9 @@ class MultiLine:
             log.warning("no line of %d KiB starts as %r has it: sent so", size, self._pattern)
             self._told = True
         return whole
+
+    def line_end(self, data: bytes) -> int:
+        return data.find(b"\n") + 1
 
     def starts(self, data: bytes) -> list[int]:
         """Return where records start, but for the first byte."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from kinesis_agent import state_json
-from kinesis_agent.files import BROKEN, HEAD, file_id, is_compressed, open_source
+from kinesis_agent.files import BROKEN, HEAD, birth, file_id, is_compressed, open_source
 from kinesis_agent.flow import Running
 from kinesis_agent.reader import Reader
 from kinesis_agent.sight import Sight
@@ -29,6 +29,9 @@ class FileStatus(Struct):
     inode: int
     head: str
     head_size: int
+    # When the file was made (ns), and its time (ns) and size when nothing more was in it.
+    birth: int
+    ended: tuple[int, int] | None
 
 
 class FlowStatus(Struct):
@@ -114,7 +117,7 @@ def problems(status: Status | None, now: float) -> list[str]:
 
 
 def shipped(status: Status | None, path: str) -> bool:
-    """Whether all that the file holds was accepted."""
+    """Whether all that the file holds was accepted: it is as it was when it was read to its end."""
     try:
         source = open_source(path)
     except OSError:
@@ -128,9 +131,9 @@ def shipped(status: Status | None, path: str) -> bool:
                     continue
                 if fingerprint(head[: file.head_size]) != file.head:
                     continue
-                if source.compressed:
-                    return not source.read_at(file.offset, 1)
-                return file.offset >= stat.st_size
+                if file.birth not in (0, birth(source.fd)):
+                    continue
+                return not file.bytes_behind and file.ended == (stat.st_mtime_ns, stat.st_size)
     except BROKEN:
         return False
     finally:
@@ -166,6 +169,8 @@ def _of_reader(reader: Reader, wall: float) -> FileStatus:
         inode=tracked.inode,
         head=fingerprint(tracked.head),
         head_size=len(tracked.head),
+        birth=tracked.birth,
+        ended=reader.ended,
     )
 
 

@@ -269,7 +269,8 @@ def test_what_the_disk_does_not_take_holds_nothing_up(tmp_path: Path) -> None:
         limit = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (0, -1))
         append(log, b"2\n")
         assert endpoint.wait_for(lambda: b"2\n" in endpoint.records)
-        wait_for(agent.positions.with_name(".positions.json.new").exists)
+        tried = agent.state_dir.stat().st_mtime_ns
+        wait_for(lambda: agent.state_dir.stat().st_mtime_ns != tried)
         assert agent.positions.read_bytes() == before
         resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, limit)
         wait_for(lambda: agent.has_shipped(log))
