@@ -150,9 +150,11 @@ class Arrivals:
         except OSError:
             return None
         try:
-            source = self._open(path)
+            source = open_source(path)
         except ArchiveError:
             return None
+        except OSError:
+            source = None  # the reader says so
         compressed = source.compressed if source else is_compressed(path)
         end = 0 if compressed else status.st_size
         if self._from_start and self._directory.wants(path) and not compressed:

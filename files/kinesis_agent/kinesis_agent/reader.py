@@ -79,7 +79,7 @@ class Reader:
         self.was_truncated = False
         # The file that was found in its place is another one, with the same inode.
         self.was_remade = False
-        # All was read since the last poll.
+        # All that was there at the last poll, or a little later, was read.
         self.drained = False
         self.has_nuls = False
         # The line that was begun ends here: NULs follow it, and then something else.
@@ -121,6 +121,8 @@ class Reader:
         tracked.device, tracked.inode = file_id(status)
         tracked.birth = birth(source.fd)
         tracked.missing_since = 0
+        if status.st_size == self.offset and status.st_mtime_ns == tracked.mtime:
+            self.ended = _state(status)
         tracked.mtime = tracked.mtime or status.st_mtime_ns
         self.gone, self.seen, self._refusal = False, None, ""
         if not self._hashed and self.offset and not source.compressed:
@@ -333,6 +335,10 @@ class Reader:
         self.window = (self.window + fresh[-WINDOW:])[-WINDOW:]
         self.pending += fresh
         self.grown = now
+        # What comes meanwhile must not hold up the files that follow.
+        self.drained = len(fresh) < BLOCK
+        if status.st_size == self.offset and not source.compressed:
+            self.ended = _state(status)
         return True
 
     def _settle(self, source: Plain | Compressed, status: os.stat_result, now: float) -> None:

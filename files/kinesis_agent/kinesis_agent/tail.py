@@ -143,8 +143,7 @@ class Tailer:
                 except Replaced:
                     self._contents.replaced(reader, now)
                     more = False
-                # What comes meanwhile must not hold up the files that follow.
-                reader.drained = not more
+                reader.drained |= not more
                 piece = self._take(before, reader, now, at_end=not more, following=lane[n + 1 :])
                 if piece:
                     return piece

@@ -1,5 +1,6 @@
 """What the tailer does in cases that are worth a name; the rest is in test_tail_model."""
 
+import errno
 import gzip
 import os
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from kinesis_agent.checkpoint import Checkpoint, CheckpointError, Counters, Mark, State, Tracked
+from kinesis_agent.files import descriptors, live_name
 from kinesis_agent.frame import Lines, QuotedLines
 from kinesis_agent.oversize import Oversize
 from kinesis_agent.tail import Tailer
@@ -251,3 +253,314 @@ def test_the_checkpoint_file(tmp_path: Path) -> None:
     path.write_bytes(b"SQLite format 3\0")
     with pytest.raises(CheckpointError, match="move it away"):
         Checkpoint(path).load()
+
+
+HEADER = b"#" + b"".join(b"column_number_%02d," % n for n in range(20)) + b"\n"
+
+
+def test_a_log_that_begins_as_an_older_one_is_read(log: Path, tmp_path: Path) -> None:
+    log.write_bytes(HEADER + b"a\n")
+    tail = Tail(log)
+    again = tail.again(log)
+    (tmp_path / "archive").mkdir()
+    log.rename(tmp_path / "archive" / "app.log")
+    log.write_bytes(HEADER + b"b\n")
+    assert again.read() == HEADER + b"b\n"
+    log.rename(f"{log}.1")
+    log.write_bytes(HEADER)
+    assert again.read() == HEADER
+
+
+def test_the_same_content_in_other_files_is_read(tmp_path: Path) -> None:
+    """Also where the first is gone, and where its inode is used again."""
+    tail = Tail(tmp_path / "*.log")
+    for name in "abc":
+        (tmp_path / f"nightly-{name}.log").write_bytes(HEADER)
+        assert tail.read() == HEADER
+    for _ in range(3):
+        spooled = tmp_path / "event.log"
+        spooled.write_bytes(b"door opened\n")
+        assert tail.read() + tail.read() == b"door opened\n"
+        spooled.unlink()
+        tail.read(100), tail.read(100)
+
+
+def test_a_rotated_name_does_not_prove_a_copy(log: Path) -> None:
+    log.write_bytes(HEADER)
+    tail = Tail(log)
+    shutil.copyfile(log, f"{log}.1")
+    assert tail.read() + tail.read() == b"", "it may be about to be truncated"
+    assert tail.read(11) == HEADER
+    os.utime(log, (NOW - 10, NOW - 10))
+    assert tail.read() + tail.read() == b""
+    shutil.copy2(log, f"{log}.2")
+    assert tail.read(11) + tail.read(11) == b"", "it has the time of what was read"
+
+
+@pytest.mark.parametrize("longer", [b"", b"and more\n"])
+@pytest.mark.parametrize("start", [b"", HEADER])
+def test_a_file_that_is_rewritten_in_place_is_read_anew(
+    log: Path, start: bytes, longer: bytes
+) -> None:
+    tail = Tail(log)
+    for n in range(3):
+        body = (
+            start + b"report %d\n" % n + 5 * b"all the services of this machine are fine\n" + longer
+        )
+        log.write_bytes(body)
+        assert tail.read() + tail.read() == body
+
+
+def test_a_job_that_says_the_same_again_says_it_again_and_a_set_time_says_nothing(
+    log: Path,
+) -> None:
+    tail = Tail(log)
+    log.write_bytes(b"all is well\n")
+    assert tail.read() + tail.read() + tail.read() == b"all is well\n"
+    os.utime(log, (NOW - 100, NOW - 100))
+    assert tail.read() + tail.read() + tail.read() == b""
+    log.write_bytes(b"all is well\n")
+    assert tail.read() + tail.read() + tail.read() == b"all is well\n"
+    again = tail.again(log)
+    assert again.first + again.read() + again.read() == b""
+    log.write_bytes(b"all is well\n")
+    assert again.again(log).first == b"all is well\n"
+
+
+def test_nuls_at_the_end_are_not_yet_a_line(log: Path) -> None:
+    log.write_bytes(b"1\n" + bytes(4096))
+    tail = Tail(log)
+    assert tail.first + tail.read() == b"1\n"
+    assert tail.tailer.readers[0].behind(NOW)[0] == 0
+    before = log.stat()
+    with log.open("r+b") as file:
+        file.seek(2)
+        file.write(b"2\nhal")
+    os.utime(log, ns=(before.st_atime_ns, before.st_mtime_ns))  # as what is mapped
+    assert tail.read(10) == b"2\n"
+    with log.open("r+b") as file:
+        file.seek(7)
+        file.write(b"f\n")
+    assert tail.read() == b"half\n"
+    append(log, b"end\n")
+    assert tail.read() == b"", "what lies between may come yet"
+    assert tail.read(3) == b"end\n"
+
+
+def test_the_hole_of_a_truncation_is_no_text(log: Path) -> None:
+    with log.open("wb", buffering=0) as file:
+        file.write(b"x" * 300_000 + b"\n")
+        tail = Tail(log, longest=1 << 20)
+        assert len(tail.first) == 300_001
+        shutil.copyfile(log, f"{log}.1")
+        os.truncate(log, 0)
+        file.write(b"first\n")
+        tail.read()
+        file.write(b"second\n")
+        assert tail.read(3) + tail.read(3) == b"first\nsecond\n"
+        assert tail.again(log).first == b""
+
+
+def test_a_link_whose_target_was_rotated_meanwhile(tmp_path: Path) -> None:
+    pods, link = tmp_path / "pods", tmp_path / "in" / "app.log"
+    pods.mkdir(), link.parent.mkdir()
+    target = pods / "0.log"
+    target.write_bytes(b"1\n")
+    link.symlink_to(target)
+    tail = Tail(link)
+    append(target, b"2\n")
+    target.rename(f"{target}.20261126-000001")
+    target.write_bytes(b"3\n")  # rotated before it was ever seen
+    target.rename(f"{target}.20261127-000001")
+    target.write_bytes(b"4\n")
+    again = tail.again(link)
+    assert sorted((again.first + again.read()).split()) == [b"2", b"3", b"4"]
+
+
+def test_a_link_to_the_current_log(tmp_path: Path) -> None:
+    for day in (26, 27):
+        (tmp_path / f"app-202611{day}.log").write_bytes(b"%d\n" % day)
+    link = tmp_path / "current"
+    link.symlink_to("app-20261126.log")
+    tail = Tail(link)
+    assert tail.first == b"26\n"
+    append(tmp_path / "app-20261126.log", b"half")
+    link.unlink()
+    link.symlink_to("app-20261127.log")
+    assert tail.read() == b"27\n"
+    assert tail.read(6) + tail.read(6) == b"half"
+
+
+def test_a_stranger_s_link_is_not_followed(
+    tmp_path: Path, log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the system's protected_symlinks, but for who may read."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret\n")
+    log.symlink_to(secret)
+    os.chown(log, 12345, -1, follow_symlinks=False)
+    tail = Tail(log)
+    assert tail.first + tail.read(2) == b""
+    assert caplog.text.count("user 12345 made the link") == 1
+    os.chown(log, 0, -1, follow_symlinks=False)
+    assert tail.read(2) == b"secret\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "live"),
+    [
+        ("app.log.1", "app.log"),
+        ("app.log.12.gz", "app.log"),
+        ("app.log-20260131", "app.log"),
+        ("app.log-20260131-1769817600.gz", "app.log"),
+        ("app-2026-01-31.log", "app.log"),
+        ("app-2026-01-31-2.log", "app.log"),
+        ("app.log.2026-01-31_23-59", "app.log"),
+        ("0.log.20261127-000001", "0.log"),
+        ("app-2.log", "app-2.log"),
+        ("app-123456.log", "app-123456.log"),
+        ("worker.12345", "worker.12345"),
+        ("app-20261399.log", "app-20261399.log"),
+        ("2017-08-28_10.10.40.17.log", "2017-08-28_10.10.40.17.log"),
+        ("app-2017-08-28_10.10.40.17.log", "app-2017-08-28_10.10.40.17.log"),
+    ],
+)
+def test_what_a_rotator_makes_of_a_name(name: str, live: str) -> None:
+    assert live_name(name) == live
+
+
+def test_numbers_of_processes_tear_no_line_and_hold_up_no_other(tmp_path: Path) -> None:
+    a, b = tmp_path / "worker.101", tmp_path / "worker.102"
+    a.write_bytes(b"a\n"), b.write_bytes(b"b\n")
+    tail = Tail(tmp_path / "worker.*")
+    append(a, b"begin ")
+    assert tail.read() + tail.read(7) == b""
+    append(a, b"end\n")
+    append(b, b"b\n")
+    tail.now += 1
+    tail.tailer.poll(tail.now)
+    taken = []
+    while piece := tail.tailer.next(tail.now):
+        taken.append(piece.data)
+        if len(taken) < 50:
+            append(a, b"busy\n")
+    assert taken == [b"begin end\n", b"b\n"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_long_line_of_wide_characters_is_cut_between_them(log: Path, encoding: str) -> None:
+    def text(line: str) -> bytes:
+        return line.encode(encoding)
+
+    log.write_bytes(text("a\n" + "\u0a0a" * 900 + "\n" + "\u010a" * 100_001 + "\nb\n"))
+    tail = Tail(log, framer=Lines(text("\n")))
+    assert tail.first.decode(encoding).startswith("a\n" + "\u0a0a" * 900 + "\n")
+    assert tail.first.decode(encoding).endswith("\u010a\nb\n")
+
+
+def test_what_cannot_be_read_now_is_not_forgotten(
+    log: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file, its descriptor, its directory; root may read everything, so it is refused here."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    log.write_bytes(b"1\n")
+    tail = Tail(log)
+    append(log, b"2\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.reader.open_source", refuse)
+        again = tail.again(log)
+        assert again.first + again.read(20) == b""
+    assert again.read(2) == b"2\n"
+    append(log, b"3\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.files.Plain.stat", refuse)
+        assert again.read() + again.read(20) == b""
+    assert again.read(2) == b"3\n"
+    append(log, b"4\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.directory.os.scandir", refuse)
+        patch.setattr("kinesis_agent.reader.open_source", refuse)
+        once_more = again.again(log)
+        assert once_more.first + once_more.read(20) + once_more.read(5000) == b""
+    assert once_more.read(20) == b"4\n"
+    assert caplog.text.count("Stale file handle") == 3
+
+
+def test_what_was_there_at_the_start_and_unreadable_is_read_from_where_it_ended(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    log.write_bytes(b"old\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.arrivals.open_source", refuse)
+        patch.setattr("kinesis_agent.reader.open_source", refuse)
+        tail = Tail(log, from_start=False)
+        append(log, b"new\n")
+        assert tail.read() == b""
+    assert tail.read(2) == b"new\n"
+
+
+def test_a_volume_that_was_away_for_long_goes_on(log: Path, tmp_path: Path) -> None:
+    """Its directory is another file system's meanwhile: a device that no file has had."""
+    log.write_bytes(b"1\n")
+    tail = Tail(log)
+    tracked = [reader.tracked for reader in tail.tailer.readers]
+    hidden = tmp_path.with_name("away")
+    log.rename(hidden)
+    tracked[0].device += 1
+    away = Tail(log, tracked)
+    away.tailer.readers[0].tracked.missing_since -= 100_000
+    assert away.read(20) == b""
+    hidden.rename(log)
+    append(log, b"2\n")
+    assert away.read(20) == b"2\n"
+
+
+@pytest.mark.parametrize(("flows", "parts"), [(1, 2), (2, 1)])
+def test_long_lines_of_two_files_are_not_mixed(tmp_path: Path, flows: int, parts: int) -> None:
+    """Two file systems may have one inode, and two flows one file."""
+    kept = [Oversize(tmp_path / "oversize", f"flow {n}") for n in range(flows)] * parts
+    ids = [(1, 7), (2, 7)] if flows == 1 else [(1, 7), (1, 7)]
+    for data, last in ((b"a", False), (b"b\n", True)):
+        for oversize, file in zip(kept, ids, strict=True):
+            path = oversize.keep(file, 0, data * (file[0]), last)
+            if path:
+                assert path.read_bytes() == b"a" * file[0] + b"b\n" * file[0]
+    assert not list((tmp_path / "oversize").glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    "start", [b"PK\x03\x04", b"\x28\xb5\x2f\xfd", bytes(257) + b"ustar", b"\x04\x22\x4d\x18"]
+)
+def test_archives_are_passed_over_and_said(
+    log: Path, start: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    tail = Tail(f"{log}*")
+    Path(f"{log}.1").write_bytes(start + b"some\nlines\n")
+    Path(f"{log}.2.gz").write_bytes(gzip.compress(start + b"some\nlines\n"))
+    assert tail.read() + tail.read(2) + tail.read(2) == b""
+    assert caplog.text.count("is passed over: it is an archive") == 2
+
+
+def test_files_are_read_in_turn_where_descriptors_are_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("kinesis_agent.files.resource.getrlimit", lambda _: (84, 84))
+    monkeypatch.setattr(descriptors, "_taken", 0)
+    monkeypatch.setattr(descriptors, "refusals", 0)
+    lines = {b"%03d" % n for n in range(200)}
+    for line in lines:
+        (tmp_path / f"svc-{line.decode()}x.log").write_bytes(line + b"\n")
+    tail = Tail(tmp_path / "*.log")
+    found = tail.first
+    for _ in range(40):
+        found += tail.read(0.2)
+    assert sorted(found.split()) == sorted(lines)
+    assert caplog.text.count("LimitNOFILE") == 1
+    append(tmp_path / "svc-150x.log", b"more\n")
+    assert tail.read(0.2) + tail.read(0.2) + tail.read(0.2) == b"more\n"
