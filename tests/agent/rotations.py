@@ -28,6 +28,24 @@ class Log:
         self._unterminated = b"" if terminated else b"\n"
         self._file.write(data if terminated else data[:-1])
 
+    def write_line(self, line: bytes) -> None:
+        """Write what need not be unlike any other."""
+        self._file.write(line + b"\n")
+        self.written += line.split(b"\n")
+
+    def reserve(self, size: int) -> None:
+        """Let the file end in so many NULs, and fill them in before it grows again."""
+        self.keep_place()
+        self._file.truncate(max(self._file.tell() + size, self.path.stat().st_size))
+
+    def keep_place(self) -> None:
+        """Write where the last line ended from now on, whatever becomes of the file."""
+        if "a" in self._file.mode:
+            end = self._file.seek(0, os.SEEK_END)
+            self._file.close()
+            self._file = self.path.open("r+b", buffering=0)
+            self._file.seek(end)
+
     def reopen(self) -> None:
         """Do as a program that was told to: what it has not ended it ends in the old file."""
         if self._unterminated:
@@ -38,7 +56,7 @@ class Log:
 
     def lines(self) -> set[bytes]:
         """The whole lines that are in the file now."""
-        return set(self.path.read_bytes().split(b"\n")) - {b""}
+        return {line.strip(b"\0") for line in self.path.read_bytes().split(b"\n")} - {b""}
 
 
 class Agent(Protocol):
@@ -121,6 +139,68 @@ def rename_out(log: Log, number: int, agent: Agent) -> None:
     log.reopen()
 
 
+HEADER = b"#" + b"column," * 50
+
+
+def same_head(log: Log, number: int, agent: Agent) -> None:
+    """Moves the log to where nobody looks, and starts one that begins alike."""
+    if not agent.shipped():
+        log.destroyed |= log.lines()
+    (log.path.parent / "archive").mkdir(exist_ok=True)
+    log.path.rename(log.path.parent / "archive" / f"{number}.log")
+    log.reopen()
+    log.write_line(HEADER)
+
+
+def same_content(log: Log, number: int, agent: Agent) -> None:
+    """Writes a file of the day that holds what the one before holds, and more."""
+    before = log.path.read_bytes()
+    log.path = log.path.with_name(f"app.log-{20260101 + number}")
+    log.reopen()
+    log.write_line(before.rstrip(b"\n"))
+
+
+def rewritten(log: Log, number: int, agent: Agent) -> None:
+    """Writes the log anew in place, as long as it was or longer."""
+    size = log.path.stat().st_size
+    if not agent.shipped():
+        log.destroyed |= log.lines()
+    os.truncate(log.path, 0)
+    while log.path.stat().st_size < size:
+        log.write(20)
+
+
+def nuls(log: Log, number: int, agent: Agent) -> None:
+    """Reserves room, which is filled in from its start."""
+    log.reserve(8192)
+    log.write(20)
+
+
+def hole(log: Log, number: int, agent: Agent) -> None:
+    """Truncates after a copy, under a writer that does not append."""
+    log.keep_place()
+    copytruncate(log, number, agent)
+    log.write(5)
+
+
+def symlink(log: Log, number: int, agent: Agent) -> None:
+    """Rotates the target of a link, in the target's directory."""
+    if not log.path.is_symlink():
+        target = log.path.with_name("pods")
+        target.mkdir()
+        log.path.rename(target / "0.log")
+        log.path.symlink_to(target / "0.log")
+    target = log.path.resolve()
+    target.rename(target.with_name(f"0.log.{20260101 + number}-000000"))
+    log.reopen()
+
+
+def lane(log: Log, number: int, agent: Agent) -> None:
+    """Goes on in a file that is named after an address, while the others are there."""
+    log.path = log.path.with_name(f"2026-01-01_10.0.0.{number}.log")
+    log.reopen()
+
+
 ROTATIONS: dict[str, Rotation] = {
     rotation.__name__: rotation
     for rotation in (
@@ -132,5 +212,12 @@ ROTATIONS: dict[str, Rotation] = {
         delete,
         compress,
         rename_out,
+        same_head,
+        same_content,
+        rewritten,
+        nuls,
+        hole,
+        symlink,
+        lane,
     )
 }
