@@ -3,7 +3,8 @@
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from console.errors import ConsoleError
@@ -27,11 +28,20 @@ def run(options: argparse.Namespace) -> int:
         command += ["--upgrade"] if options.upgrade else []
         # One Python's lock is for that one; the hosts' and functions' are for all of them.
         command += [] if target.stem.startswith("control") else ["--universal"]
+        # What is built here is hashed where it is built.
+        command += [f"--no-emit-package={name}" for name in _own(source)]
         command.append(str(source.relative_to(ROOT)))
         if subprocess.run(command, cwd=ROOT).returncode:
             raise ConsoleError(f"{source.relative_to(ROOT)} could not be locked")
         out.print(str(target.relative_to(ROOT)), markup=False)
     return 0
+
+
+def _own(source: Path) -> Iterable[str]:
+    """The projects of this repository that one needs."""
+    if source.name != "pyproject.toml":
+        return ()
+    return tomllib.loads(source.read_text()).get("tool", {}).get("uv", {}).get("sources", {})
 
 
 def locks(root: Path) -> Iterator[tuple[Path, Path, str]]:

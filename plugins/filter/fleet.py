@@ -127,10 +127,15 @@ def content_digest(folders: Iterable[str]) -> str:
 
 
 def release_name(folders: Sequence[str]) -> str:
-    """One name for the packages in these folders, as they are now: version and content."""
+    """One name for the packages in these folders, and what they share, as they are now."""
     projects = [tomllib.loads(Path(folder, "pyproject.toml").read_text()) for folder in folders]
     version = max(project["project"]["version"] for project in projects)
-    return f"{version}-{content_digest(folders)}"
+    shared = {
+        str(Path(folder, source["path"]).resolve())
+        for folder, project in zip(folders, projects, strict=True)
+        for source in project.get("tool", {}).get("uv", {}).get("sources", {}).values()
+    }
+    return f"{version}-{content_digest([*folders, *sorted(shared)])}"
 
 
 class FilterModule:

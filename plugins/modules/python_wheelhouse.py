@@ -7,11 +7,12 @@ DOCUMENTATION = r"""
 module: python_wheelhouse
 short_description: Collect a Python project and its locked dependencies for hosts without an index
 description:
-  - Builds the project's wheel, downloads the wheels that its C(requirements.txt) locks, for the
+  - Builds the project's wheel, and those of the folders that it names as its C(tool.uv.sources);
+    downloads the wheels that its C(requirements.txt) locks, for the
     Python and the machine of the hosts, and packs both into one archive on the control node.
   - The archive is named after its content, so that what did not change is not built again.
-  - Beside the wheels lies a C(requirements.txt) that names the project itself as well, each with
-    its hash, for C(pip install --no-index --find-links . --require-hashes).
+  - Beside the wheels lies a C(requirements.txt) that names what was built as well, each with its
+    hash, for C(pip install --no-index --find-links . --require-hashes).
 options:
   source:
     description: Folder of the project, with C(pyproject.toml) and C(requirements.txt).
@@ -71,15 +72,23 @@ from pathlib import Path  # noqa: E402
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 
-def digest(source: Path, *more: str) -> str:
-    """Identify the project's content, whatever the order and times of its files."""
+def shared(source: Path) -> list[Path]:
+    """The folders of projects here that a project needs."""
+    project = tomllib.loads((source / "pyproject.toml").read_text())
+    sources = project.get("tool", {}).get("uv", {}).get("sources", {})
+    return [(source / each["path"]).resolve() for each in sources.values()]
+
+
+def digest(projects: list[Path], *more: str) -> str:
+    """Identify the projects' content, whatever the order and times of their files."""
     found = hashlib.sha256("\0".join(more).encode())
-    for path in sorted(source.rglob("*")):
-        inner = path.relative_to(source)
-        if path.is_file() and not any(
-            part == "__pycache__" or part.endswith(".egg-info") for part in inner.parts
-        ):
-            found.update(f"\0{inner}\0".encode() + path.read_bytes())
+    for project in projects:
+        for path in sorted(project.rglob("*")):
+            inner = path.relative_to(project)
+            if path.is_file() and not any(
+                part == "__pycache__" or part.endswith(".egg-info") for part in inner.parts
+            ):
+                found.update(f"\0{inner}\0".encode() + path.read_bytes())
     return found.hexdigest()[:12]
 
 
@@ -88,13 +97,15 @@ def platforms(machine: str) -> list[str]:
     return [f"manylinux{tag}_{machine}" for tag in ("2014", "_2_17", "_2_28", "_2_34")]
 
 
-def build(module: AnsibleModule, source: Path, folder: Path) -> None:
-    """Fill the folder with the wheels and their hashed requirements."""
+def build(module: AnsibleModule, projects: list[Path], folder: Path) -> None:
+    """Fill the folder with the wheels and their hashed requirements; the first is the project."""
+    source = projects[0]
     python, machine = module.params["python"], module.params["machine"]
     run = [sys.executable, "-m", "uv", "build", "--wheel", "--no-build-isolation", "--quiet"]
-    module.run_command([*run, "--out-dir", str(folder), str(source)], check_rc=True)
+    for project in projects:
+        module.run_command([*run, "--out-dir", str(folder), str(project)], check_rc=True)
     (folder / ".gitignore").unlink(missing_ok=True)
-    (wheel,) = folder.glob("*.whl")
+    built = sorted(folder.glob("*.whl"))
     lock = (source / "requirements.txt").read_text()
     run = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     run += ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
@@ -102,9 +113,13 @@ def build(module: AnsibleModule, source: Path, folder: Path) -> None:
     run += ["--dest", str(folder), "-r", str(source / "requirements.txt")]
     if lock.strip():
         module.run_command(run, check_rc=True)
-    name, version = wheel.name.split("-")[:2]
-    own = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (folder / "requirements.txt").write_text(f"{lock}\n{name}=={version} --hash=sha256:{own}\n")
+    lines = [lock]
+    for wheel in built:
+        name, version = wheel.name.split("-")[:2]
+        lines.append(
+            f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+        )
+    (folder / "requirements.txt").write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:
@@ -120,9 +135,10 @@ def main() -> None:
     source, dest = Path(module.params["source"]), Path(module.params["dest"])
     try:
         version = tomllib.loads((source / "pyproject.toml").read_text())["project"]["version"]
+        projects = [source, *shared(source)]
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         module.fail_json(msg=f"{source} is no Python project: {error!r}")
-    built_for = digest(source, module.params["python"], module.params["machine"])
+    built_for = digest(projects, module.params["python"], module.params["machine"])
     archive = dest / f"{source.name}-{version}-{built_for}.tar.gz"
     result = {"release": f"{version}-{built_for}", "path": str(archive)}
     if archive.exists() or module.check_mode:
@@ -136,7 +152,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=dest) as scratch:
             folder = Path(scratch, "wheels")
             folder.mkdir()
-            build(module, source, folder)
+            build(module, projects, folder)
             unfinished = Path(scratch, archive.name)
             with tarfile.open(unfinished, "w:gz") as tar:
                 tar.add(folder, arcname=".")

@@ -76,7 +76,7 @@ class AgentProcess:
 
     def problems(self) -> str:
         """What status would print of them."""
-        return "\n".join(status.problems(status.read(self.state_dir), time.time()))
+        return "\n".join(status.faults(status.read(self.state_dir), time.time()))
 
     def ask(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run another of the commands on its state."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import yaml
+from python_service import log
+from python_service.status import silence
 
 from analytics_engine.errors import AnalyticsError
 from analytics_engine.evaluation.snapshot import Counts
@@ -183,7 +185,7 @@ def _rules_test(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from analytics_engine.service.loop import serve
 
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    log.start(logging.WARNING)
     logging.getLogger("analytics-engine").setLevel(logging.INFO)
     serve(config.load(options.config))
     return OK
@@ -199,12 +201,13 @@ def _status(options: argparse.Namespace) -> int:
     try:
         found = status.read(config.load(options.config).state_directory)
     except (FileNotFoundError, msgspec.MsgspecError):
-        print("the engine has not said anything yet", file=sys.stderr)
-        return WRONG
-    faults = status.faults(found)
-    if options.json:
-        print(msgspec.json.encode(msgspec.to_builtins(found) | {"faults": faults}).decode())
+        found, faults = None, silence(None)
     else:
+        faults = status.faults(found)
+    if options.json:
+        answer = (msgspec.to_builtins(found) if found else {}) | {"faults": faults}
+        print(msgspec.json.encode(answer).decode())
+    elif found:
         for name, stream in found.streams.items():
             decided = stream.decided_tick or "nothing yet"
             print(f"{name}: decided until {decided}, {stream.lag_seconds or 0} s ago")

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from python_service import log
+from python_service.notify import notify
+from python_service.status import silence
 
 from event_source import config, status
 from event_source.checkpoint import StateError
-from event_source.notify import notify
 
 STOPPING = {signal.SIGTERM, signal.SIGINT}
 
@@ -47,7 +49,7 @@ def _run(settings: config.Config, _: argparse.Namespace) -> int:
     from event_source.aws import Aws
     from event_source.poller import Poller
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    log.start()
     logging.getLogger("botocore").setLevel(logging.WARNING)
     # Blocked in every thread and waited for by the main one: no handler can come at a bad moment.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
@@ -70,18 +72,19 @@ def _check(_: config.Config, options: argparse.Namespace) -> int:
 def _status(settings: config.Config, options: argparse.Namespace) -> int:
     try:
         state = status.read(Path(settings.state_directory))
-    except (OSError, msgspec.DecodeError) as error:
-        print(f"no status: {error}", file=sys.stderr)
-        return 1
-    faults = state.faults(datetime.now(UTC))
+    except (OSError, msgspec.DecodeError):
+        state, faults = None, silence(None)
+    else:
+        faults = state.faults(datetime.now(UTC))
     if options.json:
-        print(msgspec.json.encode(state).decode())
+        answer = (msgspec.to_builtins(state) if state else {}) | {"faults": faults}
+        print(msgspec.json.encode(answer).decode())
         return 1 if faults else 0
-    for each in state.mappings:
+    for each in state.mappings if state else ():
         print(
             f"{each.stream} -> {each.function}:"
             f" {each.records} records, {each.lag_seconds:.1f} s behind"
         )
     for fault in faults:
-        print(fault)
+        print(fault, file=sys.stderr)
     return 1 if faults else 0

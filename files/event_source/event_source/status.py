@@ -1,12 +1,11 @@
 """What the service says about itself: a file that anyone may read."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-
-STALE_SECONDS = 30
+from python_service import file
+from python_service.status import silence
 
 
 class MappingStatus(msgspec.Struct):
@@ -33,18 +32,12 @@ class Status(msgspec.Struct):
         ]
         if self.last_error:
             faults.append(self.last_error)
-        age = (now - self.updated_at).total_seconds()
-        if age > STALE_SECONDS:
-            faults.append(f"not running: the last sign of life is {age:.0f} s old")
-        return faults
+        return faults + silence((now - self.updated_at).total_seconds())
 
 
 def write(directory: Path, status: Status) -> None:
     """Replace the status file."""
-    new = directory / "status.json.new"
-    new.write_bytes(msgspec.json.encode(status))
-    new.chmod(0o644)
-    os.replace(new, directory / "status.json")
+    file.replace(directory / "status.json", msgspec.json.encode(status))
 
 
 def read(directory: Path) -> Status:

@@ -6,16 +6,18 @@ import queue
 import time
 from pathlib import Path
 
+from python_service import file
+from python_service.notify import notify
+
 from kinesis_agent import state_json, status
 from kinesis_agent.batch import Request
-from kinesis_agent.checkpoint import Checkpoint, Counters, State, replace_file
+from kinesis_agent.checkpoint import Checkpoint, Counters, State
 from kinesis_agent.config import Config
 from kinesis_agent.credentials import provider as credentials_provider
 from kinesis_agent.files import SHORTAGE, descriptors
 from kinesis_agent.flow import Running
 from kinesis_agent.lock import hold
 from kinesis_agent.metrics import PERIOD, CloudWatch, Prometheus
-from kinesis_agent.notify import notify
 from kinesis_agent.send import connect
 from kinesis_agent.sight import Sight, look
 
@@ -199,7 +201,7 @@ class Agent:
             status.Status(wall, running, flows, [each for each in problems if each])
         )
         try:
-            replace_file(self._state_dir / "status.json", data, 0o644)
+            file.replace(self._state_dir / "status.json", data)
         except OSError as error:
             self._say_once(error)
         self._told = time.monotonic()

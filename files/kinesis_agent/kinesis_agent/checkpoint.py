@@ -1,10 +1,10 @@
 """The positions up to which everything was accepted, and what was counted, on disk."""
 
-import os
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from python_service import file
 
 from kinesis_agent import state_json
 
@@ -103,29 +103,6 @@ class Checkpoint:
         data = state_json.encode(state)
         if data == self._written:
             return False
-        replace_file(self._path, data, 0o600, durably=True)
+        file.replace(self._path, data, 0o600, durably=True)
         self._written = data
         return True
-
-
-def replace_file(path: Path, data: bytes, mode: int, durably: bool = False) -> None:
-    """Replace a file by one with this content; durably: and see it to the disk."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            if durably:
-                file.flush()
-                os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except OSError:
-        # On a full disk half a file would take the room that is needed.
-        temporary.unlink(missing_ok=True)
-        raise
-    if durably:
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

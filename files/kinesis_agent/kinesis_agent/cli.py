@@ -67,10 +67,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from python_service.log import start as start_log
+
     from kinesis_agent.checkpoint import CheckpointError
     from kinesis_agent.service import Service
 
-    _log_to_stderr()
+    start_log()
     try:
         Service(arguments.config, arguments.state_dir).run()
     except (CheckpointError, OSError) as error:
@@ -79,15 +81,6 @@ def _run(arguments: argparse.Namespace) -> int:
     # A thread that still waits for an answer must not hold up the end.
     logging.shutdown()
     os._exit(OK)
-
-
-def _log_to_stderr() -> None:
-    form = "%(levelname)s %(message)s"
-    if "JOURNAL_STREAM" in os.environ:  # there a line says its priority first
-        form = "%(levelname)s%(message)s"
-        for level, priority in ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)):
-            logging.addLevelName(level, f"<{priority}>")
-    logging.basicConfig(format=form, level=logging.INFO, stream=sys.stderr)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -120,9 +113,11 @@ def _dry_run(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    from python_service.log import start as start_log
+
     from kinesis_agent.replay import ReplayError, replay
 
-    _log_to_stderr()
+    start_log()
     try:
         count = replay(load(arguments.config), arguments.file, arguments.start)
     except ReplayError as error:
@@ -133,14 +128,17 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    import msgspec
+
     from kinesis_agent import state_json, status
 
     found, now = status.read(arguments.state_dir), time.time()
     if found:
         status.renew(found, now)
-    problems = status.problems(found, now)
+    faults = status.faults(found, now)
     if arguments.json:
-        sys.stdout.buffer.write(state_json.encode(found) + b"\n")
+        answer = (msgspec.to_builtins(found) if found else {}) | {"faults": faults}
+        sys.stdout.buffer.write(state_json.encode(answer) + b"\n")
     elif found:
         for flow in found.flows:
             print(status.sentence(flow))
@@ -149,9 +147,9 @@ def _status(arguments: argparse.Namespace) -> int:
                     f"  {file.path}: at {file.offset}, {file.bytes_behind} bytes "
                     f"and {file.seconds_behind:.1f} s behind"
                 )
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return FAILED if problems else OK
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return FAILED if faults else OK
 
 
 def _shipped(arguments: argparse.Namespace) -> int:

@@ -4,11 +4,12 @@ import logging
 import signal
 from pathlib import Path
 
+from python_service.notify import notify
+
 from kinesis_agent.agent import Agent
 from kinesis_agent.config import Config
 from kinesis_agent.config_file import ConfigError, load
 from kinesis_agent.lock import hold
-from kinesis_agent.notify import notify
 
 log = logging.getLogger(__name__)
 

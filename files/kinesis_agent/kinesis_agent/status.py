@@ -7,15 +7,13 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from python_service.status import STALE_SECONDS, silence
 
 from kinesis_agent import state_json
 from kinesis_agent.files import BROKEN, HEAD, birth, file_id, is_compressed, open_source
 from kinesis_agent.flow import Running
 from kinesis_agent.reader import Reader
 from kinesis_agent.sight import Sight
-
-# An agent writes its status every few seconds; one older than this is not running.
-STALE = 15.0
 
 
 class FileStatus(Struct):
@@ -80,9 +78,9 @@ def read(state_dir: Path) -> Status | None:
 
 def renew(status: Status, now: float) -> None:
     """Look at the files again: what was written since is behind, too, and waits for an agent."""
-    silence = now - status.updated_at
-    if status.running and silence <= STALE:
-        silence = 0.0
+    waited = now - status.updated_at
+    if status.running and waited <= STALE_SECONDS:
+        waited = 0.0
     for flow in status.flows:
         for file in flow.files:
             with contextlib.suppress(OSError):
@@ -92,20 +90,16 @@ def renew(status: Status, now: float) -> None:
                 if file_id(found) == (file.device, file.inode):
                     file.bytes_behind = max(file.bytes_behind, found.st_size - file.offset)
             if file.bytes_behind:
-                file.seconds_behind += silence
+                file.seconds_behind += waited
         flow.bytes_behind = sum(file.bytes_behind for file in flow.files)
         flow.seconds_behind = max((file.seconds_behind for file in flow.files), default=0.0)
 
 
-def problems(status: Status | None, now: float) -> list[str]:
-    """Return what is wrong, a line each."""
+def faults(status: Status | None, now: float) -> list[str]:
+    """Return what an operator should look at, a line each."""
     if status is None:
-        return ["the agent has left no status: it has not run with this state directory"]
-    found = []
-    if not status.running:
-        found.append("the agent is stopped")
-    elif now - status.updated_at > STALE:
-        found.append(f"the agent said nothing for {now - status.updated_at:.0f} s")
+        return silence(None)
+    found = silence(now - status.updated_at) if status.running else ["stopped"]
     found += status.problems
     found += [
         f"{flow.file_pattern} -> {flow.destination}: {problem}"

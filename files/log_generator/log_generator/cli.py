@@ -1,7 +1,6 @@
 """The command log-generator."""
 
 import argparse
-import logging
 import os
 import sys
 import time
@@ -10,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from python_service import log
+from python_service.status import silence
 
 from log_generator import config as configuration
 from log_generator import dataset, inject, ownership, replay, sample, service, slices
@@ -17,8 +18,6 @@ from log_generator import state as states
 from log_generator.errors import ControlError, DatasetError, InjectionError, LogGeneratorError
 from log_generator.ownership import Answer, Change, Ownership
 from log_generator.replay import Position
-
-STALE_SECONDS = 30
 
 
 class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,18 +80,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    _log_for_people_or_journal()
+    log.start()
     service.run(configuration.load(options.config))
     return 0
-
-
-def _log_for_people_or_journal() -> None:
-    form = "%(message)s"
-    if "JOURNAL_STREAM" in os.environ:  # there a line says its priority first
-        form = "%(levelname)s%(message)s"
-        for level, priority in ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)):
-            logging.addLevelName(level, f"<{priority}>")
-    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -105,11 +95,10 @@ def _check(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     config = configuration.load(options.config)
     state = states.load(config.state_directory)
-    alive = (
-        bool(state.updated_at)
-        and (datetime.now(UTC) - datetime.fromisoformat(state.updated_at)).total_seconds()
-        < STALE_SECONDS
-    )
+    age = None
+    if state.updated_at:
+        age = (datetime.now(UTC) - datetime.fromisoformat(state.updated_at)).total_seconds()
+    faults = silence(age) + ([f"paused: {state.paused}"] if state.paused else [])
     if options.json:
         answer = {
             "lines_written": state.lines + state.injected,
@@ -117,15 +106,14 @@ def _status(options: argparse.Namespace) -> int:
             "paused": state.paused,
             "positions": state.positions,
             "updated_at": state.updated_at or None,
+            "faults": faults,
         }
         print(msgspec.json.encode(answer).decode())
     else:
         print(f"{state.lines + state.injected} lines, the last at {state.last_event_time}")
-        if state.paused:
-            print(f"paused: {state.paused}")
-        if not alive:
-            print(f"not running: the last sign of life was at {state.updated_at or 'no time'}")
-    return 0 if alive and not state.paused else 1
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
 
 
 def _inject(options: argparse.Namespace) -> int:

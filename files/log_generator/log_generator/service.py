@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from python_service.notify import notify
+
 from log_generator import control, dataset, prepared
 from log_generator.config import Config
 from log_generator.control import Control
 from log_generator.errors import ConfigError, DatasetError
 from log_generator.generator import Generator
-from log_generator.notify import notify
 from log_generator.ownership import Answer, Change
 
 _PATIENCE = 30.0

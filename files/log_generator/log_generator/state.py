@@ -3,10 +3,10 @@
 The state is older than the log or equal to it, never ahead: `recovery` reads the rest off the log.
 """
 
-import os
 from pathlib import Path
 
 import msgspec
+from python_service import file
 
 from log_generator.replay import Position
 
@@ -51,19 +51,5 @@ def load(directory: Path) -> State:
 
 def save(directory: Path, state: State) -> None:
     """Replace the state file, durably, readable by every user."""
-    temporary = directory / (FILE + ".tmp")
-    with open(temporary, "wb") as file:
-        os.fchmod(file.fileno(), 0o644)
-        file.write(msgspec.json.format(msgspec.json.encode(state)))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(directory / FILE)
-    sync_directory(directory)
-
-
-def sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    content = msgspec.json.format(msgspec.json.encode(state))
+    file.replace(directory / FILE, content, durably=True)

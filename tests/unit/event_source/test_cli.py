@@ -68,6 +68,8 @@ def test_status_is_told_to_programs_and_to_people(config, tmp_path, capsys):
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_status_fails_where_something_is_wrong(config, tmp_path, state, form):
+def test_status_fails_where_something_is_wrong(config, tmp_path, state, form, capsys):
     status.write(tmp_path, state)
     assert command("status", config, *form) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["faults"] if form else said.err

@@ -31,31 +31,32 @@ def test_check_reads_the_data_set(machine, tmp_path, capsys):
 
 
 def test_status_of_a_host_that_never_ran(machine, capsys):
-    code, out, _ = run(capsys, "status", "--config", machine().config_file())
+    code, _, err = run(capsys, "status", "--config", machine().config_file())
     assert code == 1
-    assert "not running" in out
+    assert "not running" in err
 
 
 def test_status_of_a_host_that_runs(machine, capsys, monkeypatch):
     host = machine(lines_per_second=10)
     host.run(host.start(), 5)
-    monkeypatch.setattr(cli, "STALE_SECONDS", float("inf"))
+    monkeypatch.setattr("python_service.status.STALE_SECONDS", float("inf"))
     code, out, _ = run(capsys, "status", "--json", "--config", host.config_file())
     answer = json.loads(out)
     assert code == 0
     assert answer["lines_written"] == host.saved()["lines"] >= 40
     assert answer["last_event_time"].startswith("2026-01-01T00:00:0")
     assert answer["paused"] is None
+    assert answer["faults"] == []
 
 
 def test_status_of_a_host_that_is_paused(machine, capsys, monkeypatch):
     host = machine(min_free_mb=1)
     host.free = 0
     host.run(host.start(), 5)
-    monkeypatch.setattr(cli, "STALE_SECONDS", float("inf"))
-    code, out, _ = run(capsys, "status", "--config", host.config_file())
+    monkeypatch.setattr("python_service.status.STALE_SECONDS", float("inf"))
+    code, out, _ = run(capsys, "status", "--json", "--config", host.config_file())
     assert code == 1
-    assert "paused: 0 MB are free" in out
+    assert "paused: 0 MB are free" in json.loads(out)["faults"][0]
 
 
 @pytest.mark.parametrize(

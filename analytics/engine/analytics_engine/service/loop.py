@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, wait
 
+from python_service.notify import notify
+
 from analytics_engine.errors import InputError, StreamError
 from analytics_engine.evaluation.alarm import Alarm
 from analytics_engine.records.kind import Source as Held
@@ -14,7 +16,6 @@ from analytics_engine.service.config import Config
 from analytics_engine.service.follower import RETRY_SECONDS, Follower, Source
 from analytics_engine.service.inputs import Inputs
 from analytics_engine.service.metrics import Metrics
-from analytics_engine.service.notify import notify
 from analytics_engine.service.store import Store
 from analytics_engine.service.streams import Sink, client
 from analytics_engine.service.streams import Source as Stream

@@ -1,18 +1,18 @@
 """What the running engine says of itself: a file that any user may read."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from python_service import file
+from python_service.status import silence
 
 from analytics_engine.evaluation.engine import Engine
 from analytics_engine.evaluation.snapshot import Counts
 from analytics_engine.records.ticks import TICK_MS, at
 
-STALE_SECONDS = 15
 BEHIND_SECONDS = 60
 FILE = "status.json"
 
@@ -106,12 +106,8 @@ def _lag(decided: int, now_ms: int) -> float:
 
 
 def write(directory: Path, status: Status) -> None:
-    """Replace the file as a whole: a reader never sees half of it."""
-    new = directory / f"{FILE}.new"
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb") as file:
-        os.fchmod(file.fileno(), 0o644)  # whatever the service's umask
-        file.write(msgspec.json.encode(status))
-    new.replace(directory / FILE)
+    """Replace the file. Raises OSError."""
+    file.replace(directory / FILE, msgspec.json.encode(status))
 
 
 def read(directory: Path) -> Status:
@@ -121,14 +117,10 @@ def read(directory: Path) -> Status:
 
 def faults(status: Status) -> list[str]:
     """What an operator should look at."""
-    found: list[str] = []
     age = (datetime.now(UTC) - datetime.fromisoformat(status.updated_at)).total_seconds()
-    if age > STALE_SECONDS:
-        found.append(f"the engine has said nothing for {age:.0f} s")
-    else:
-        found += [
-            f"{name}: {stream.lag_seconds:.0f} s behind"
-            for name, stream in status.streams.items()
-            if stream.lag_seconds is not None and stream.lag_seconds > BEHIND_SECONDS
-        ]
-    return found + status.errors
+    behind = [
+        f"{name}: {stream.lag_seconds:.0f} s behind"
+        for name, stream in status.streams.items()
+        if stream.lag_seconds is not None and stream.lag_seconds > BEHIND_SECONDS
+    ]
+    return (silence(age) or behind) + status.errors

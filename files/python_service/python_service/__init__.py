@@ -1,0 +1,2 @@
+"""What each service does alike: `notify` tells systemd how it is, `log` writes lines for the
+journal, `file` replaces what others read, and `status` judges whether a service still runs."""

@@ -1,0 +1,38 @@
+"""Lines for the journal, or for people: one an event, whatever text it quotes."""
+
+import logging
+import os
+import sys
+
+PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}
+"""The journal's, by level; a level in between has that of the one below."""
+
+
+class OneLine(logging.Formatter):
+    """Puts the journal's priority first, and lets no text begin a line of its own.
+
+    What a log quotes may come from strangers: a newline in it would be another entry, of a priority
+    and with words of their choice.
+    """
+
+    def __init__(self, journal: bool) -> None:
+        super().__init__("%(message)s" if journal else "%(levelname)s %(message)s")
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event as one line; a traceback follows with its lines marked `\\n`."""
+        text = "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode()
+            for char in super().format(record)
+        )
+        if not self._journal:
+            return text
+        level = max((known for known in PRIORITIES if known <= record.levelno), default=None)
+        return f"<{7 if level is None else PRIORITIES[level]}>{text}"
+
+
+def start(level: int = logging.INFO) -> None:
+    """Log to standard error from `level` on, with priorities where the journal listens."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine("JOURNAL_STREAM" in os.environ))
+    logging.basicConfig(level=level, handlers=[handler])
