@@ -34,7 +34,7 @@ class Alarm(msgspec.Struct, frozen=True):
     total: int | None = None
     duration_seconds: Number | None = None
     top: Top | None = None
-    reason: str | msgspec.UnsetType = msgspec.UNSET
+    reason: str | None = None
     """Why an incident was closed other than by its rule."""
 
 

@@ -1,7 +1,5 @@
 """An incident's state at a tick, as the alarm that says so."""
 
-import msgspec
-
 from analytics_engine.evaluation.alarm import Alarm, Kind, incident_id
 from analytics_engine.evaluation.incident import Incident
 from analytics_engine.evaluation.top import shown
@@ -42,7 +40,7 @@ def announce(
         total=None if opening else incident.total_hot,
         duration_seconds=None if opening else (tick - incident.opened) / SECOND,
         top=None if kind == "REMINDER" else top,
-        reason=msgspec.UNSET if reason is None else reason,
+        reason=reason,
     )
     incident.sequence += 1
     return alarm

@@ -21,7 +21,7 @@ HOME = next(
 """Rules, records and reference data: the project's own, or the host's."""
 STREAMS = next(
     (path for path in (HOME.parent / "inventory" / "stack.yml",) if path.exists()),
-    HOME.with_suffix(".json"),
+    HOME / "streams.json",
 )
 """Which streams there are."""
 
