@@ -33,5 +33,7 @@ def sentence(row: Row) -> str:
     what = f"{level} in {seconds}, threshold {row['threshold']:,g}"
     if row["kind"] == "CLOSE" and None not in (row["duration_seconds"], row["peak"]):
         what = f"over after {row['duration_seconds']:.0f} s, peak {row['peak']:,g} {row['unit']}"
+    if row["reason"]:
+        what += f" ({row['reason']})"
     late = ", found late" if row["late"] else ""
     return f"{time}  {row['kind']:<10} {row['rule']}{scope}: {what}{late}"

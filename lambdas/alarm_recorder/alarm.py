@@ -122,4 +122,5 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "total": _optional(_number),
     "duration_seconds": _optional(_number),
     "top": _any,
+    "reason": _optional(_text(255)),
 }

@@ -15,7 +15,7 @@ def subject_of(alarm: Alarm) -> str:
     sentence = {
         "OPEN": f"{name}: {level}, threshold {_number(alarm['threshold'])}",
         "REMINDER": f"{name} goes on: {level}, since {alarm['opened_at']:%H:%M:%S} UTC",
-        "CLOSE": f"{name} is over{_after(alarm)}",
+        "CLOSE": f"{name} is over{_after(alarm)}{_because(alarm)}",
     }[alarm["kind"]]
     prefix = ("Test: " if alarm["test"] else "") + ("Late: " if alarm["late"] else "")
     return _ascii(prefix + sentence[:1].upper() + sentence[1:])
@@ -36,6 +36,10 @@ def _after(alarm: Alarm) -> str:
     duration = "" if alarm["duration_seconds"] is None else _duration(alarm["duration_seconds"])
     peak = "" if alarm["peak"] is None else f"peak {_number(alarm['peak'])} {alarm['unit']}"
     return (f" after {duration}" if duration else "") + (f", {peak}" if peak else "")
+
+
+def _because(alarm: Alarm) -> str:
+    return f": {alarm['reason']}" if alarm["reason"] else ""
 
 
 def _duration(seconds: float) -> str:

@@ -19,6 +19,11 @@ options:
     description: The data set, on the control node.
     type: path
     required: true
+  format:
+    description: How the order logs separate their columns.
+    type: str
+    choices: [csv, tsv]
+    required: true
   slices:
     description: The slices, as C(0-511,700), and the pass and row that they are known to be at.
     type: dict
@@ -35,6 +40,7 @@ EXAMPLES = r"""
   slice_positions:
     table: WebsiteOrders
     dataset: OnlineRetail.csv.xz
+    format: csv
     slices: {"0-340": [1, 0]}
   delegate_to: localhost
 """
@@ -87,9 +93,10 @@ Exist = Callable[[Collection[tuple[str, str]]], set[tuple[str, str]]]
 """Which of these keys the table has."""
 
 
-def read_rows(path: Path, wanted: Collection[int]) -> dict[int, list[Row]]:
-    """The rows of each slice."""
+def read_rows(path: Path, wanted: Collection[int], form: str) -> dict[int, list[Row]]:
+    """The rows of each slice, as a log of this form has them."""
     from log_generator import dataset, slices
+    from log_generator.record import flat
 
     found: dict[int, list[Row]] = {number: [] for number in wanted}
     lines: Counter[str] = Counter()
@@ -97,7 +104,7 @@ def read_rows(path: Path, wanted: Collection[int]) -> dict[int, list[Row]]:
         lines[invoice] += 1
         number = slices.slice_of(invoice)
         if number in found:
-            article = re.sub(r"\r\n|\r|\n|\t", " ", article)
+            article = flat(article, form)
             guest = "-" + re.sub(r"[^0-9]", "", invoice)
             found[number].append(Row(place, invoice, article, lines[invoice], customer or guest))
     return found
@@ -202,6 +209,7 @@ def main() -> None:
         argument_spec={
             "table": {"type": "str", "required": True},
             "dataset": {"type": "path", "required": True},
+            "format": {"choices": ["csv", "tsv"], "required": True},
             "slices": {"type": "dict", "required": True},
         },
         supports_check_mode=True,
@@ -216,7 +224,7 @@ def main() -> None:
     try:
         client = botocore.session.get_session().create_client("dynamodb")
         positions, stopped = find(
-            read_rows(Path(module.params["dataset"]), known),
+            read_rows(Path(module.params["dataset"]), known, module.params["format"]),
             known,
             table_asker(client, module.params["table"]),
             lambda: time.sleep(SETTLE_SECONDS),  # what the host shipped may be on its way

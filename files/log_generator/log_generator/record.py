@@ -6,6 +6,7 @@ import time
 from zlib import crc32
 
 SEPARATOR = {"csv": ",", "tsv": "\t"}
+_BREAKS = {"csv": re.compile(r"\r\n|[\r\n]"), "tsv": re.compile(r"\r\n|[\r\n\t]")}
 _V4 = ("192.0.2", "198.51.100", "203.0.113")  # RFC 5737; the IPv6 range is RFC 3849's
 _EVENT_TIME = re.compile(rb"[,\t](\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)[,\t][0-9a-f.:]+\n$")
 
@@ -18,15 +19,18 @@ def body(fields: list[str], line_number: int, form: str) -> str:
     separator = SEPARATOR[form]
     fields = [*fields, str(line_number)]
     text = separator.join(fields)
-    if "\n" in text or "\r" in text:
-        fields = [re.sub(r"\r\n|\r|\n", " ", field) for field in fields]
+    tabs = form == "tsv" and text.count("\t") != len(fields) - 1
+    if "\n" in text or "\r" in text or tabs:
+        fields = [flat(field, form) for field in fields]
         text = separator.join(fields)
-    if form == "csv":
-        if '"' in text or text.count(",") != len(fields) - 1:
-            text = ",".join(quote(field) for field in fields)
-    elif text.count("\t") != len(fields) - 1:
-        text = "\t".join(field.replace("\t", " ") for field in fields)
+    if form == "csv" and ('"' in text or text.count(",") != len(fields) - 1):
+        text = ",".join(quote(field) for field in fields)
     return text + separator
+
+
+def flat(field: str, form: str) -> str:
+    """A value as it stands in the log."""
+    return _BREAKS[form].sub(" ", field)
 
 
 def quote(field: str) -> str:

@@ -22,6 +22,7 @@ OPEN = {
     "window_seconds": 15.0,
     "late": False,
     "duration_seconds": None,
+    "reason": None,
     "peak": None,
 }
 CLOSE = OPEN | {"id": 9, "kind": "CLOSE", "duration_seconds": 83.2, "peak": 1600.0, "late": True}

@@ -58,7 +58,7 @@ def test_a_slice_without_rows_goes_where_the_furthest_is():
 def test_rows_are_those_of_the_table(tmp_path):
     path = tmp_path / "sample.csv"
     sample.write(path, rows=2000)
-    rows = slice_positions.read_rows(path, range(1024))
+    rows = slice_positions.read_rows(path, range(1024), "csv")
     found = sorted((row for of in rows.values() for row in of), key=lambda row: row.place)
     assert [row.place for row in found] == list(range(2000))
     assert all(slices.slice_of(row.invoice) in rows for row in found)

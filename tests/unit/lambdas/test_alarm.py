@@ -29,6 +29,7 @@ ALARM = {
     "total": None,
     "duration_seconds": None,
     "top": None,
+    "reason": None,
 }
 
 

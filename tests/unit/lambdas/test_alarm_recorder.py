@@ -72,6 +72,13 @@ def test_an_alarm_is_recorded_and_announced(inbox, rows):
     }
 
 
+def test_the_reason_of_a_close_is_recorded_and_said(inbox, rows):
+    handle(alarm(), close(reason="the rule was removed"))
+    assert [row["reason"] for row in rows()] == [None, "the rule was removed"]
+    _, closed = inbox()
+    assert closed["Subject"].endswith(", peak 61 orders: the rule was removed")
+
+
 def test_a_repeat_is_harmless(inbox, rows):
     handle(alarm(), close())
     stored = rows()

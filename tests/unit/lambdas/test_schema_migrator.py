@@ -13,6 +13,7 @@ VERSIONS = [
     "0001_logs_history",
     "0002_alarms_by_hour_and_month",
     "0003_peak_of_rules_that_fire_below",
+    "0004_reason",
 ]
 
 
@@ -119,11 +120,11 @@ def test_privileges_are_put_right(history, admin):
 
 def test_a_migration_is_applied_once_and_never_edited(history, admin):
     shipped = migrations.read_migrations()
-    more = Migration(4, "0004_more", "CREATE TABLE logs.more (a int);\nDROP TABLE logs.more;\n")
+    more = Migration(99, "0099_more", "CREATE TABLE logs.more (a int);\nDROP TABLE logs.more;\n")
     assert migrations.pending(admin, [*shipped, more]) == [more]
     migrations.apply(admin, more)
     assert migrations.pending(admin, [*shipped, more]) == []
-    with pytest.raises(EditedError, match="0004_more"):
+    with pytest.raises(EditedError, match="0099_more"):
         migrations.pending(admin, [*shipped, more._replace(text="SELECT 1;\n")])
 
 
