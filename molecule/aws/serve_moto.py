@@ -1,25 +1,34 @@
 """An AWS on loopback: moto, corrected where it differs from AWS in what the project uses.
 
-Run as `python serve_moto.py PORT`.
+Run as `python serve_moto.py PORT RECORD`; each call is a line of the file RECORD.
 """
 
 import json
 import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
-from moto import server
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.core.responses import ActionResult
 from moto.dynamodb.models.table import Table
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses.launch_templates import LaunchTemplates
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
 from moto.rds.models import DBClusterParameterGroup
+from moto.servicequotas.models import ServiceQuotasBackend
+from strict import VCPU_QUOTA, Strict, quotas
+from werkzeug.serving import run_simple
 
 _create_version = LaunchTemplate.create_version
 _new_parameter_group = DBClusterParameterGroup.__init__
 _describe_table = Table.describe
+_get_service_quota = ServiceQuotasBackend.get_service_quota
 _migrated: set[str] = set()
 
 
@@ -64,12 +73,24 @@ def invoke(_self: Any, function_name: str, _qualifier: Any, body: Any, *_: Any) 
     return json.dumps({"changed": changed, "migrations": [], "users": []}).encode()
 
 
+def get_service_quota(self: Any, service_code: str, quota_code: str) -> dict[str, Any]:
+    """Moto knows those of networks alone."""
+    if (service_code, quota_code) != ("ec2", VCPU_QUOTA):
+        return _get_service_quota(self, service_code, quota_code)
+    return {"ServiceCode": "ec2", "QuotaCode": VCPU_QUOTA, "Value": quotas[self.region_name]}
+
+
 LaunchTemplate.create_version = create_version
 LaunchTemplates.delete_launch_template_versions = delete_versions
 Table.describe = describe_table
 DBClusterParameterGroup.__init__ = new_parameter_group
 LambdaSimpleBackend.invoke = invoke
+ServiceQuotasBackend.get_service_quota = get_service_quota
 default_user_config["lambda"]["use_docker"] = False
 
 if __name__ == "__main__":
-    server.main(["--host=127.0.0.1", f"--port={sys.argv[1]}"])
+    port, record = sys.argv[1:]
+    application = Strict(DomainDispatcherApplication(create_backend_app), Path(record))
+    run_simple(
+        "127.0.0.1", int(port), application, threaded=True, request_handler=MotoRequestHandler
+    )

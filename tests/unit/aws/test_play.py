@@ -4,14 +4,13 @@ import os
 import re
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import boto3
 import pytest
+import yaml
 
-from tests.region import free_port
+from tests.strict_moto import strict_moto
 
 ROOT = Path(__file__).parents[3]
 MARK = {"Key": "surgewatch-stack", "Value": "aws"}
@@ -20,28 +19,8 @@ MARK = {"Key": "surgewatch-stack", "Value": "aws"}
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory):
     """The environment that points at a moto of the tests' own."""
-    port, log = free_port(), tmp_path_factory.mktemp("moto") / "log"
-    command = [sys.executable, ROOT / "molecule" / "aws" / "serve_moto.py", str(port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"{url}/moto-api/", timeout=2).close()
-            break
-        except OSError:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-    yield {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test-secret-key",
-    }
-    process.kill()
-    process.wait()
+    with strict_moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server.environment
 
 
 @pytest.fixture
@@ -98,7 +77,19 @@ def made(client):
     ]
 
 
+def test_more_hosts_than_the_account_may_have_are_refused_before_anything_is_made(play, client):
+    code, output = play("playbooks/hosts.yml")
+    assert code != 0
+    text = " ".join(output.split())
+    assert "need 6 vCPUs, 0 are in use, and the account may have 5 in us-east-1" in text
+    assert "L-1216C47A" in text
+    assert made(client) == []
+
+
 def test_a_check_of_everything_makes_nothing_and_shows_no_secret(play, client):
+    client("service-quotas").request_service_quota_increase(
+        ServiceCode="ec2", QuotaCode="L-1216C47A", DesiredValue=64
+    )
     code, output = play("site.yml", "--check", "--diff")
     assert code == 0, output
     assert made(client) == []
@@ -115,6 +106,14 @@ def test_another_account_is_refused(play, client, name):
     assert made(client) == []
 
 
+def test_a_session_lasts_as_long_as_the_longest_task():
+    """The connection counts from a command's start; its default of 60 s is too short."""
+    instances = yaml.safe_load((ROOT / "inventory/aws/group_vars/instances.yml").read_text())
+    fleet = yaml.safe_load((ROOT / "roles/fleet/defaults/main.yml").read_text())
+    waits = [value for name, value in fleet.items() if name.endswith("_seconds")]
+    assert instances["ansible_aws_ssm_timeout"] >= 2 * max(waits)
+
+
 def test_an_account_must_be_named(play):
     code, output = play("playbooks/hosts.yml", "-e", "surgewatch_account=")
     assert code != 0
@@ -123,7 +122,7 @@ def test_an_account_must_be_named(play):
 
 @pytest.mark.parametrize("name", ["site", "playbooks/analytics"])
 def test_an_engine_without_a_host_is_refused(play, client, name):
-    code, output = play(f"{name}.yml", "-e", "analytics_engine=flink")
+    code, output = play(f"{name}.yml", "-e", "analytics_engine=flink", "-e", "analytics_hosts=0")
     assert code != 0
     assert "analytics_engine is flink, which runs on hosts of the group analytics" in output
     assert made(client) == []
@@ -146,3 +145,30 @@ def test_hosts_of_another_region_are_refused(play, client):
         assert re.search(r"aws_ec2.yml found\s+stranger", output)
     finally:
         ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+
+
+NETWORK = """
+- name: Make the network alone
+  hosts: aws_account
+  environment: "{{ surgewatch_aws_environment }}"
+  tasks:
+    - name: Make it
+      ansible.builtin.import_role:
+        name: network
+"""
+
+
+def test_a_way_out_by_nat_is_bought_once(play, client, tmp_path, full):
+    if not full:
+        pytest.skip("the long form")
+    playbook = tmp_path / "network.yml"
+    playbook.write_text(NETWORK)
+    settings = ("-e", "network_outlet=nat", "-e", "surgewatch_prefix=nat-")
+    code, output = play(str(playbook), *settings)
+    assert code == 0, output
+    code, output = play(str(playbook), *settings)
+    assert code == 0, output
+    assert re.search(r"localhost\s+: ok=\d+\s+changed=0 ", output), output
+    ec2 = client("ec2")
+    assert len(ec2.describe_addresses()["Addresses"]) == 1
+    assert len(ec2.describe_nat_gateways()["NatGateways"]) == 1

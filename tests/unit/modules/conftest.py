@@ -10,6 +10,8 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from moto import mock_aws
 
+from tests.strict_moto import strict_moto
+
 PLUGINS = Path(__file__).parents[3] / "plugins"
 
 # As Ansible packs it with the modules.
@@ -32,6 +34,20 @@ def run_on_moto(monkeypatch, capsys):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         yield _runner(capsys)
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory):
+    with strict_moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture
+def run_strictly(moto_server, monkeypatch, capsys):
+    """The same on a moto that is as strict as AWS, for what AWS refuses or does late."""
+    for name, value in moto_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return _runner(capsys)
 
 
 def _runner(capsys):
