@@ -1,6 +1,8 @@
 """The policies as a linter sees them: all of it exists, and no `*` where less is possible."""
 
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import parliament
@@ -20,6 +22,37 @@ def findings(policy: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_linter_finds_nothing(policies, name):
     assert findings(policies[name]) == []
+
+
+@cache
+def condition_keys() -> dict[str, set[str]]:
+    """The keys that the service authorization reference lists for each action itself."""
+    path = Path(parliament.__file__).with_name("iam_definition.json")
+    return {
+        f"{service['prefix']}:{action['privilege']}": {
+            key for kind in action["resource_types"] for key in kind["condition_keys"]
+        }
+        for service in json.loads(path.read_text())
+        for action in service["privileges"]
+    }
+
+
+def unlisted(policy: dict[str, Any]) -> list[tuple[str, str]]:
+    """Conditions that need not be supplied with the action, so that it may never be allowed."""
+    return [
+        (action, key)
+        for statement in policy["Statement"]
+        if statement["Effect"] == "Allow"
+        for keys in statement.get("Condition", {}).values()
+        for key in keys
+        for action in many(statement["Action"])
+        if key not in condition_keys()[action]
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_action_is_bound_only_to_what_is_supplied_with_it(policies, name):
+    assert unlisted(policies[name]) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
