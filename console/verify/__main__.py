@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--stream", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--topic", required=True, help="its ARN")
+    parser.add_argument("--tags", type=json.loads, default={}, help="of what a run makes")
     parser.add_argument("--reader", required=True, help="the function that tells alarms")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--prepared", type=json.loads, help="what the step prepare printed")
@@ -48,7 +49,7 @@ def prepare(options: argparse.Namespace, run: Run) -> int:
         )["ShardIterator"]
         for shard in shards["Shards"]
     }
-    queue = inbox.subscribe(client("sqs"), client("sns"), options.topic, run)
+    queue = inbox.subscribe(client("sqs"), client("sns"), options.topic, run, options.tags)
     print(json.dumps({"queue": queue, "iterators": iterators, "rows": run.rows()}))
     return 0
 

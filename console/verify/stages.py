@@ -97,7 +97,7 @@ class Notification:
         )
         for message in answer.get("Messages", ()):
             alarm = json.loads(message["Body"])
-            if alarm["scope"] == self._run.scope and alarm["kind"] == "OPEN":
+            if alarm.get("scope") == self._run.scope and alarm["kind"] == "OPEN":
                 sent = datetime.fromtimestamp(
                     int(message["Attributes"]["SentTimestamp"]) / 1000, UTC
                 )

@@ -161,14 +161,19 @@ def test_the_alarm_is_the_runs_own_opening():
 def test_the_notification_comes_to_a_queue_that_does_not_stay(region):
     sqs, sns = region.client("sqs"), region.client("sns")
     topic = sns.create_topic(Name="console-verify")["TopicArn"]
-    stage = Notification(sqs, inbox.subscribe(sqs, sns, topic, RUN), RUN)
+    stage = Notification(
+        sqs, inbox.subscribe(sqs, sns, topic, RUN, {"surgewatch-stack": "aws"}), RUN
+    )
 
     def publish(run, test):
         alarm = {"scope": run.scope, "kind": "OPEN", "event_time": "2026-01-31T12:00:00.100Z"}
         attribute = {"test": {"DataType": "String", "StringValue": test}}
         sns.publish(TopicArn=topic, Message=json.dumps(alarm), MessageAttributes=attribute)
 
-    publish(RUN, "false")
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    attributes = sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])
+    assert "FilterPolicy" not in attributes["Attributes"]  # SNS may take 15 minutes to apply it
+    assert sqs.list_queue_tags(QueueUrl=stage._queue)["Tags"] == {"surgewatch-stack": "aws"}
     publish(OTHER, "true")
     assert stage.look() is None
     publish(RUN, "true")
