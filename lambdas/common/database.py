@@ -22,8 +22,9 @@ def connect(secret: dict[str, Any], **options: Any) -> pymysql.Connection:
         charset="utf8mb4",
         # Times are UTC, and a value that does not fit is an error, not cut.
         init_command="SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'",
-        connect_timeout=5,
-        read_timeout=30,
+        # A database that pauses wakes in 15 to 30 s, after days in more; a function may take 60.
+        connect_timeout=45,
+        read_timeout=45,
         write_timeout=30,
         autocommit=True,
         cursorclass=DictCursor,

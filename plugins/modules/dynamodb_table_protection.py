@@ -79,7 +79,13 @@ class Table:
     """The table of a module's parameters."""
 
     def __init__(self, module: Any) -> None:
-        self._client = module.client("dynamodb", retry_decorator=AWSRetry.jittered_backoff())
+        # A table that was just made is not ready for backups for seconds, sometimes minutes.
+        retry = AWSRetry.jittered_backoff(
+            retries=20,
+            max_delay=20,
+            catch_extra_error_codes=["ContinuousBackupsUnavailableException"],
+        )
+        self._client = module.client("dynamodb", retry_decorator=retry)
         self._name = {"TableName": module.params["name"]}
 
     def read(self) -> Settings | None:

@@ -155,7 +155,14 @@ class Stream:
     def __init__(self, module: Any) -> None:
         self._module = module
         self._params = module.params
-        self._client = module.client("kinesis", retry_decorator=AWSRetry.jittered_backoff())
+        # A change that was just made may still be under way when the stream is said to be active,
+        # and few changes a second are taken.
+        retry = AWSRetry.jittered_backoff(
+            retries=15,
+            max_delay=20,
+            catch_extra_error_codes=["ResourceInUseException", "LimitExceededException"],
+        )
+        self._client = module.client("kinesis", retry_decorator=retry)
         self._name = {"StreamName": self._params["name"]}
         self.found = self._find()
 

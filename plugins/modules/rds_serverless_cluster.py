@@ -110,6 +110,7 @@ cluster:
       sample: {secret_arn: "arn:aws:secretsmanager:us-east-1:000000000000:secret:rds!cluster-1"}
 """
 
+import re  # noqa: E402
 from typing import Any  # noqa: E402
 
 from ansible.module_utils.aws_resource import GONE, Fields, Tags, keep_tags, wait  # noqa: E402
@@ -197,8 +198,10 @@ def current_fields(cluster: Fields) -> Fields:
 
 
 def changes(wanted: Fields, current: Fields) -> Fields:
-    """The wanted fields that are otherwise now."""
+    """The wanted fields that are otherwise now; a version that is newer already stays."""
     found = {name: value for name, value in wanted.items() if value != current[name]}
+    if _numbers(wanted.get("EngineVersion")) <= _numbers(current["EngineVersion"]):
+        found.pop("EngineVersion", None)
     scaling = current["ServerlessV2ScalingConfiguration"]
     if _given(found.get("ServerlessV2ScalingConfiguration", {})).items() <= scaling.items():
         found.pop("ServerlessV2ScalingConfiguration", None)
@@ -216,6 +219,11 @@ def modification_fields(change: Fields, current: Fields) -> Fields:
             "DisableLogTypes": sorted(before - set(logs)),
         }
     return fields | {"ApplyImmediately": True}
+
+
+def _numbers(version: str | None) -> list[int]:
+    """A version, as it can be compared."""
+    return [int(number) for number in re.findall(r"\d+", version or "")]
 
 
 def _given(fields: Fields) -> Fields:

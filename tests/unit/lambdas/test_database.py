@@ -1,7 +1,11 @@
 """common.database: TLS, renewal, rotation."""
 
+import socket
 import subprocess
+import threading
+import time
 import uuid
+from contextlib import suppress
 
 import pymysql
 import pytest
@@ -50,6 +54,32 @@ def test_the_connection_is_encrypted_and_strict(user):
         row = cursor.fetchone()
     assert row["zone"] == "+00:00"
     assert "STRICT_ALL_TABLES" in row["mode"]
+
+
+def test_a_database_that_wakes_is_waited_for(user):
+    """A paused one is not to be reached for 15 to 30 s; here for 6."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        full = socket.create_connection(server.getsockname())  # nobody else comes in now
+        threading.Thread(target=late, args=(server, (user["host"], user["port"]), 6)).start()
+        with full, connect(user | {"port": server.getsockname()[1]}) as connection:
+            assert connection.open
+
+
+def late(server, place, seconds):
+    """Let the second connection in only after a while, and pass it on."""
+    time.sleep(seconds)
+    server.accept()[0].close()
+    client, _ = server.accept()
+    upstream = socket.create_connection(place)
+    for source, target in ((client, upstream), (upstream, client)):
+        threading.Thread(target=pass_on, args=(source, target)).start()
+
+
+def pass_on(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 def test_a_connection_is_kept_and_renewed_when_it_died(user):

@@ -81,6 +81,15 @@ def test_what_the_local_region_lacks(run_on_moto):
     assert not keep(mode="on_demand")["changed"]
 
 
+def test_changes_in_a_row_are_made_though_each_takes_a_while(run_strictly):
+    """AWS refuses one while another is under way, and too many a second."""
+    name = f"orders-{uuid.uuid4().hex[:8]}"
+    wanted = {"name": name, "shards": 3, "retention_hours": 48, "encrypted": True}
+    assert run_strictly(module, name=name)["changed"]
+    assert run_strictly(module, **wanted)["stream"]["open_shard_count"] == 3
+    assert not run_strictly(module, **wanted)["changed"]
+
+
 def test_it_is_removed_once(keep):
     keep()
     assert keep(state="absent")["changed"]

@@ -61,6 +61,14 @@ def test_one_setting_changes_alone(keep, change):
     assert keep(check=True)["changed"]
 
 
+def test_a_version_that_is_newer_already_stays(keep):
+    keep(engine_version="8.0.mysql_aurora.3.10.0")
+    assert keep(engine_version="8.0.mysql_aurora.3.10.1")["changed"]
+    assert not keep(engine_version="8.0.mysql_aurora.3.10.0")["changed"]
+    assert not keep(engine_version="8.0.mysql_aurora.3.9.2")["changed"]
+    assert described()[0]["EngineVersion"] == "8.0.mysql_aurora.3.10.1"
+
+
 def test_a_pause_is_only_asked_for_where_the_cluster_may_pause():
     fields = dict.fromkeys(module.ARGUMENTS) | {"max_capacity": 2, "pause_seconds": 600}
     scaling = "ServerlessV2ScalingConfiguration"
