@@ -7,8 +7,9 @@ DOCUMENTATION = r"""
 module: cloudwatch_alarms
 short_description: Keep the CloudWatch alarms of a stack
 description:
-  - Creates and updates metric alarms, and deletes those whose names begin with I(prefix) and that
-    are not listed.
+  - Creates and updates metric alarms, and deletes those whose names begin with I(prefix), that
+    carry all of I(tags) and are not listed. Alarms that somebody else made stay, whatever their
+    names; without I(tags) none is deleted.
   - C(amazon.aws.cloudwatch_metric_alarm) knows no tags, and makes one alarm a call.
 options:
   prefix:
@@ -105,8 +106,9 @@ EXAMPLES = r"""
 
 - name: Remove all
   cloudwatch_alarms:
-    prefix: surgewatch-
+    prefix: ""
     alarms: []
+    tags: {surgewatch-stack: aws}
 """
 
 RETURN = r"""
@@ -135,6 +137,9 @@ COMPARISONS = [
     f"{which}Threshold"
     for which in ("GreaterThanOrEqualTo", "GreaterThan", "LessThanOrEqualTo", "LessThan")
 ]
+AT_ONCE = 100
+"""Alarms that one call deletes at most."""
+
 ALARM: dict[str, dict[str, Any]] = {
     "name": {"required": True},
     "description": {"required": True},
@@ -199,8 +204,9 @@ class Alarms:
         self._client = module.client("cloudwatch", retry_decorator=AWSRetry.jittered_backoff())
 
     def _find(self) -> dict[str, Fields]:
+        prefix = self._params["prefix"]
         pages = self._client.get_paginator("describe_alarms").paginate(
-            AlarmNamePrefix=self._params["prefix"], AlarmTypes=["MetricAlarm"]
+            AlarmTypes=["MetricAlarm"], **({"AlarmNamePrefix": prefix} if prefix else {})
         )
         return {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
 
@@ -229,11 +235,21 @@ class Alarms:
                 before |= tags_before
                 after |= tags_after
         wanted_names = {params["prefix"] + alarm["name"] for alarm in params["alarms"]}
-        strays = sorted(set(found) - wanted_names)
+        strays = sorted(name for name in set(found) - wanted_names if self._is_ours(found[name]))
         before |= {name: {"AlarmName": name} for name in strays}
         if strays and not self._module.check_mode:
-            self._client.delete_alarms(aws_retry=True, AlarmNames=strays)
+            for start in range(0, len(strays), AT_ONCE):
+                some = strays[start : start + AT_ONCE]
+                self._client.delete_alarms(aws_retry=True, AlarmNames=some)
         return before, after
+
+    def _is_ours(self, alarm: Fields) -> bool:
+        ours = self._params["tags"]
+        return bool(ours) and ours.items() <= self._tags_of(alarm["AlarmArn"]).items()
+
+    def _tags_of(self, arn: str) -> Tags:
+        answer = self._client.list_tags_for_resource(aws_retry=True, ResourceARN=arn)
+        return boto3_tag_list_to_ansible_dict(answer["Tags"])
 
     def _tags(self) -> Fields:
         tags = self._params["tags"]
@@ -243,16 +259,15 @@ class Alarms:
         """Bring the tags of an alarm that there is up to date: PutMetricAlarm leaves them."""
         client = self._client
 
-        def read() -> Tags:
-            answer = client.list_tags_for_resource(aws_retry=True, ResourceARN=arn)
-            return boto3_tag_list_to_ansible_dict(answer["Tags"])
-
         def add(tags: Tags) -> None:
             listed = ansible_dict_to_boto3_tag_list(tags)
             client.tag_resource(aws_retry=True, ResourceARN=arn, Tags=listed)
 
         def remove(keys: list[str]) -> None:
             client.untag_resource(aws_retry=True, ResourceARN=arn, TagKeys=keys)
+
+        def read() -> Tags:
+            return self._tags_of(arn)
 
         return keep_tags(self._module, read, add=add, remove=remove, label=f"{name} tags")
 

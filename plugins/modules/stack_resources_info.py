@@ -1,24 +1,20 @@
 #!/usr/bin/python
-"""Ansible module: everything in an account and region that carries a tag."""
+"""Ansible module: everything in an account and region that carries given tags."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: stack_resources_info
-short_description: List everything of a stack by its tag
+short_description: List everything of a stack by its tags
 description:
-  - Asks each service for its resources that carry a tag, so that a stack can be removed and the
+  - Asks each service for its resources that carry tags, so that a stack can be removed and the
     removal proven. The Resource Groups Tagging API would do it in one call, but it names resources
     for a while that are gone, and knows no IAM roles.
   - What is on its way out (terminated instances, deleted gateways) is not listed.
 options:
-  key:
-    description: The tag's key.
-    type: str
-    required: true
-  value:
-    description: The tag's value.
-    type: str
+  tags:
+    description: The tags. What has all of them is listed.
+    type: dict
     required: true
   dashboards:
     description: Names of dashboards, which cannot have tags, to look for.
@@ -40,8 +36,7 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: See what there is of a stack
   stack_resources_info:
-    key: surgewatch-stack
-    value: aws
+    tags: {surgewatch-stack: aws, surgewatch-region: us-east-1}
   register: found
 
 - name: Prove that nothing is left
@@ -51,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 resources:
-  description: For each kind of resource, what the service calls those that carry the tag.
+  description: For each kind of resource, what the service calls those that carry the tags.
   returned: always
   type: dict
   sample: {function: [order_writer], vpc: [vpc-0123456789abcdef0]}
@@ -191,23 +186,25 @@ OTHERS = {
     ),
 }
 GONE = ("NoSuchTagSet", "NoSuchEntity", "NoSuchBucket", "ResourceNotFoundException", "NotFound")
+# Whoever made a stack may read its tags: one that keeps us from them is somebody else's.
+NOT_OURS = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
 
 
-def carries(tags: Any, key: str, value: str) -> bool:
-    """Whether tags, as a service gives them (a dict, or a list of keys and values), have this."""
-    if isinstance(tags, dict):
-        return tags.get(key) == value
-    return any(tag["Key"] == key and tag["Value"] == value for tag in tags or ())
+def carries(tags: Any, wanted: dict[str, str]) -> bool:
+    """Whether tags, as a service gives them (a dict, or a list of keys and values), have these."""
+    if not isinstance(tags, dict):
+        tags = {tag["Key"]: tag["Value"] for tag in tags or ()}
+    return wanted.items() <= tags.items()
 
 
 class Region:
     """The services of a region, as far as they have resources of a stack."""
 
-    def __init__(self, client: Callable[[str], Any], key: str, value: str) -> None:
-        self._client, self._key, self._value = client, key, value
+    def __init__(self, client: Callable[[str], Any], tags: dict[str, str]) -> None:
+        self._client, self._tags = client, tags
 
     def resources(self, dashboards: list[str]) -> dict[str, list[str]]:
-        """What carries the tag, by kind; kinds without any are left out."""
+        """What carries the tags, by kind; kinds without any are left out."""
         found = {kind: list(self._ec2(*how)) for kind, how in EC2.items()}
         found["address"] = list(self._addresses())
         found |= {kind: list(self._other(*how)) for kind, how in OTHERS.items()}
@@ -228,15 +225,18 @@ class Region:
             yield from jmespath.search(path, getattr(client, call)(**arguments)) or ()
 
     def _ec2(self, call: str, path: str, name: str, filters: dict[str, list[str]]) -> Iterator[str]:
-        wanted = {f"tag:{self._key}": [self._value], **filters}
+        wanted = {**self._filters(), **filters}
         # One call of EC2 names its filters otherwise than all others.
         argument = "Filter" if call == "describe_nat_gateways" else "Filters"
         filters_ = [{"Name": key, "Values": values} for key, values in wanted.items()]
         for one in self._search("ec2", call, path, **{argument: filters_}):
             yield one[name]
 
+    def _filters(self) -> dict[str, list[str]]:
+        return {f"tag:{key}": [value] for key, value in self._tags.items()}
+
     def _addresses(self) -> Iterator[str]:
-        wanted = [{"Name": f"tag:{self._key}", "Values": [self._value]}]
+        wanted = [{"Name": name, "Values": values} for name, values in self._filters().items()]
         for one in self._client("ec2").describe_addresses(Filters=wanted)["Addresses"]:
             yield one["AllocationId"]
 
@@ -246,10 +246,10 @@ class Region:
             try:
                 tags = tags_of(client, of) if tags_of else of
             except ClientError as error:
-                if error.response["Error"]["Code"] not in GONE:
+                if error.response["Error"]["Code"] not in GONE + NOT_OURS:
                     raise
                 continue
-            if carries(tags, self._key, self._value):
+            if carries(tags, self._tags):
                 yield name
 
     def _tables(self) -> Iterator[str]:
@@ -257,7 +257,7 @@ class Region:
         for name in self._search("dynamodb", "list_tables", "TableNames[]"):
             arn = client.describe_table(TableName=name)["Table"]["TableArn"]
             tags = client.list_tags_of_resource(ResourceArn=arn)["Tags"]
-            if carries(tags, self._key, self._value):
+            if carries(tags, self._tags):
                 yield name
 
     def _mappings(self, functions: list[str]) -> Iterator[str]:
@@ -271,7 +271,7 @@ class Region:
         client = self._client("kinesisanalyticsv2")
         for one in client.list_applications()["ApplicationSummaries"]:
             tags = client.list_tags_for_resource(ResourceARN=one["ApplicationARN"])["Tags"]
-            if carries(tags, self._key, self._value):
+            if carries(tags, self._tags):
                 yield one["ApplicationName"]
 
     def _dashboards(self, names: list[str]) -> Iterator[str]:
@@ -285,8 +285,7 @@ class Region:
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "key": {"required": True, "no_log": False},
-            "value": {"required": True},
+            "tags": {"type": "dict", "required": True},
             "dashboards": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -299,7 +298,7 @@ def main() -> None:
         return clients[service]
 
     try:
-        region = Region(client, module.params["key"], module.params["value"])
+        region = Region(client, module.params["tags"])
         found = AWSRetry.jittered_backoff()(region.resources)(module.params["dashboards"])
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg="the resources could not be listed")

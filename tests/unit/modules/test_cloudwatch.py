@@ -66,6 +66,19 @@ def test_what_is_not_listed_goes_and_others_stay(keep):
     assert set(described()) == {"other-no orders"}
 
 
+def test_what_an_operator_made_stays_whatever_its_name(keep):
+    boto3.client("cloudwatch").put_metric_alarm(
+        AlarmName="shop-of-an-operator", Namespace="n", MetricName="m", Statistic="Sum", Period=60,
+        EvaluationPeriods=1, ComparisonOperator="LessThanThreshold", Threshold=1,
+    )  # fmt: skip
+    keep(QUIET, FAILS)
+    assert keep(FAILS)["changed"]
+    assert set(described()) == {"shop-fails", "shop-of-an-operator"}
+    assert not keep(FAILS)["changed"]
+    keep(prefix="")
+    assert set(described()) == {"shop-of-an-operator"}
+
+
 def test_tags_and_actions_are_kept(keep):
     topic = "arn:aws:sns:us-east-1:123456789012:operations"
     keep(QUIET)

@@ -27,11 +27,12 @@ def test_the_list_is_in_the_answer(service, call, path):
 
 
 def test_tags_are_read_in_both_forms():
-    assert module.carries([TAG], "Stack", "aws")
-    assert module.carries({"Stack": "aws"}, "Stack", "aws")
-    assert not module.carries([TAG], "Stack", "other")
-    assert not module.carries({"Stack": "other"}, "Stack", "aws")
-    assert not module.carries(None, "Stack", "aws")
+    assert module.carries([TAG], {"Stack": "aws"})
+    assert module.carries({"Stack": "aws", "Other": "x"}, {"Stack": "aws"})
+    assert not module.carries([TAG], {"Stack": "other"})
+    assert not module.carries([TAG], {"Stack": "aws", "Region": "x"})
+    assert not module.carries({"Stack": "other"}, {"Stack": "aws"})
+    assert not module.carries(None, {"Stack": "aws"})
 
 
 def test_what_carries_the_tag_is_listed_and_nothing_else(run_on_moto):
@@ -47,7 +48,7 @@ def test_what_carries_the_tag_is_listed_and_nothing_else(run_on_moto):
     boto3.client("iam").create_role(RoleName="ours", AssumeRolePolicyDocument="{}", Tags=[TAG])
     boto3.client("s3").create_bucket(Bucket="bare")
     boto3.client("cloudwatch").put_dashboard(DashboardName="shop", DashboardBody="{}")
-    found = run_on_moto(module, key="Stack", value="aws", dashboards=["shop"])
+    found = run_on_moto(module, tags={"Stack": "aws"}, dashboards=["shop"])
     assert found["resources"] == {
         "stream": ["ours"],
         "vpc": [vpc],
@@ -55,3 +56,17 @@ def test_what_carries_the_tag_is_listed_and_nothing_else(run_on_moto):
         "dashboard": ["shop"],
     }
     assert found["total"] == 4
+
+
+def test_what_keeps_us_from_its_tags_is_not_ours(run_strictly):
+    boto3.client("s3").create_bucket(Bucket="locked-bucket")
+    assert run_strictly(module, tags={"Stack": "none"})["resources"] == {}
+
+
+def test_another_region_of_the_account_is_another_stack(run_on_moto):
+    iam = boto3.client("iam")
+    for region in ("us-east-1", "eu-west-1"):
+        tags = [TAG, {"Key": "Region", "Value": region}]
+        iam.create_role(RoleName=region, AssumeRolePolicyDocument="{}", Tags=tags)
+    found = run_on_moto(module, tags={"Stack": "aws", "Region": "eu-west-1"})
+    assert found["resources"] == {"role": ["eu-west-1"]}
