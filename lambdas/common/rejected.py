@@ -8,8 +8,6 @@ from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import Ki
 
 from common.clients import client
 
-logger = Logger(child=True)
-
 
 class RejectedError(ValueError):
     """The record can never be stored; the message says why."""
@@ -41,4 +39,6 @@ def reject(function: str, record: KinesisStreamRecord, reason: Exception) -> Non
         Body=json.dumps(body, ensure_ascii=False).encode(),
         ContentType="application/json",
     )
+    # Of the function's own name: only so it writes the function's JSON, which an alarm reads.
+    logger = Logger(service=function, child=True)
     logger.warning("record rejected", reason=str(reason), key=key)

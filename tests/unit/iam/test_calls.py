@@ -2,20 +2,18 @@
 
 import json
 import os
-import threading
 import time
 import uuid
 from fnmatch import fnmatchcase
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from urllib.parse import parse_qs
 
 import pytest
 
 from common import secrets
 from tests.agent.process import AgentProcess
+from tests.agent.recorder import Recorder
 from tests.unit.iam.policies import ACCOUNT, grants
-from tests.unit.lambdas.conftest import CONTEXT, SHARD, kinesis_event
+from tests.unit.lambdas.conftest import CONTEXT, kinesis_event
 from tests.unit.lambdas.test_alarm import alarm
 
 SCOPE = f"us-east-1:{ACCOUNT}"
@@ -194,42 +192,6 @@ def test_schema_migrator(calls, policies, database_secrets):
     names = {os.environ["ADMIN_SECRET"]: administrator} | secret_names(database_secrets.ids)
     made = used(calls, names)
     compare(policies["functions/schema_migrator"], made | logs("schema_migrator") | network())
-
-
-class Recorder:
-    """An endpoint that accepts what an agent sends, and keeps which calls they were."""
-
-    def __enter__(self):
-        calls = self.calls = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                answer = b"<PutMetricDataResponse/>"
-                if target := self.headers.get("X-Amz-Target"):
-                    request = json.loads(body)
-                    calls.append(("kinesis", target.split(".")[1], request))
-                    accepted = {"SequenceNumber": "1", "ShardId": SHARD}
-                    results = [accepted] * len(request["Records"])
-                    answer = json.dumps({"FailedRecordCount": 0, "Records": results}).encode()
-                else:
-                    query = {key: one for key, (one, *_) in parse_qs(body.decode()).items()}
-                    calls.append(("cloudwatch", query["Action"], query))
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def namespace(policy):
