@@ -23,7 +23,7 @@ def main() -> None:
     properties = read(PROPERTIES if managed else Path(sys.argv[1]))
     settings = EnvironmentSettings.new_instance()
     environment = TableEnvironment.create(settings.in_streaming_mode().build())
-    for key, value in options(properties).items():
+    for key, value in options(properties, managed).items():
         environment.get_config().set(key, value)
     tables = (HERE / "sql" / f"{properties['tables']}.sql").read_text()
     for statement in statements(Template(tables).substitute(properties | times(properties))):
@@ -50,12 +50,14 @@ def times(properties: dict[str, str]) -> dict[str, str]:
     return {"lateness": f"{lateness:g}", "heartbeat": f"{lateness + 2.5:g}"}
 
 
-def options(properties: dict[str, str]) -> dict[str, str]:
+def options(properties: dict[str, str], managed: bool) -> dict[str, str]:
     """Flink's settings.
 
     One subtask must read one shard: of two, it takes the one that is behind for late. An idle shard
     must not hold back time; but one that has not yet been read, or cannot be for a while, looks
     just the same, and all that it holds would be late. So there is patience.
+
+    The managed service sets the parallelism itself, and refuses a job that does.
     """
     given = {
         key.removeprefix("flink."): value
@@ -66,11 +68,12 @@ def options(properties: dict[str, str]) -> dict[str, str]:
     found = {
         "table.local-time-zone": "UTC",
         "table.exec.source.idle-timeout": "30 s",
-        "parallelism.default": shards,
         # To count before the exchange pays only where more than one subtask sends.
         "table.optimizer.agg-phase-strategy": "ONE_PHASE" if shards == "1" else "AUTO",
         "pipeline.object-reuse": "true",
     }
+    if not managed:
+        found["parallelism.default"] = shards
     if state := properties.get("state"):
         found |= checkpoints(Path(state))
     return found | given

@@ -1,12 +1,14 @@
 """Packs main.py, the rules' SQL and the Kinesis connector as Flink's managed service takes it.
 
-The same input gives the same bytes. The connector is fetched by its Maven coordinates; where the
-Maven repository at hand does not have it, give the file.
+Rules that Flink cannot do are left out, and named. The same input gives the same bytes. The
+connector is fetched by its Maven coordinates; where the Maven repository at hand does not have it,
+give the file.
 """
 
 import argparse
 import hashlib
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -21,7 +23,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def main() -> None:
-    """Write the zip, named after its content, and print its path."""
+    """Write the zip, named after its content; print where it is, and which rules it leaves out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", type=Path, default=HERE.parent / "rules.yml")
     parser.add_argument("--references", type=Path, default=HERE.parent / "reference")
@@ -32,19 +34,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
     definitions = load(options.rules, options.references, options.records, options.streams)
-    refused = [
-        (rule.name, reason)
+    refused = {
+        rule.name: reason
         for rule in definitions.rules
         if (reason := refusal(rule, definitions.sources[rule.source].kind)) is not None
-    ]
-    if refused:
-        text = "Flink cannot do these rules; leave them out (analytics_rules_left_out):"
-        sys.exit("\n  ".join([text, *(f"{name}: {reason}" for name, reason in refused)]))
+    }
+    taken = [rule.name for rule in definitions.rules if rule.name not in refused]
+    if not taken:
+        sys.exit(f"Flink can do none of these rules: {refused}")
     jar = connector(options.connector_jar, options.output)
     digest = hashlib.sha256(jar).hexdigest()
     if options.connector_sha256 not in (None, digest):
         sys.exit(f"the connector's sha256 is {digest}, not {options.connector_sha256}")
-    print(pack(options.output, script(definitions), jar))
+    package = pack(options.output, script(definitions), jar)
+    print(json.dumps({"package": str(package), "rules": taken, "refused": refused}))
 
 
 def pack(folder: Path, rules_sql: str, jar: bytes) -> Path:

@@ -70,7 +70,8 @@ options:
   restore:
     description:
       - What it starts from after I(state=started), and after an update of a running one. Use
-        C(none) where the new code cannot read the state of the old one.
+        C(none) where the new code cannot read the state of the old one. A start never takes a
+        snapshot of another version of the application.
     type: str
     choices: [latest, none]
     default: latest
@@ -293,11 +294,11 @@ def creation_request(params: Fields, fields: Fields) -> Fields:
     return request
 
 
-def run_configuration(params: Fields) -> Fields:
+def run_configuration(params: Fields, restore: str) -> Fields:
     """How a start, or the restart of an update, gets its state."""
     return {
         "FlinkRunConfiguration": {"AllowNonRestoredState": params["allow_non_restored_state"]},
-        "ApplicationRestoreConfiguration": {"ApplicationRestoreType": RESTORE[params["restore"]]},
+        "ApplicationRestoreConfiguration": {"ApplicationRestoreType": RESTORE[restore]},
     }
 
 
@@ -322,7 +323,7 @@ def update_request(params: Fields, detail: Fields, change: Fields) -> Fields:
             }
         ]
     if detail["ApplicationStatus"] == "RUNNING":
-        request["RunConfigurationUpdate"] = run_configuration(params)
+        request["RunConfigurationUpdate"] = run_configuration(params, params["restore"])
     return request
 
 
@@ -421,13 +422,27 @@ class Application:
         return keep_tags(self._module, read, add=add, remove=remove)
 
     def _start(self) -> None:
-        self._client.start_application(
-            aws_retry=True, **self._name, RunConfiguration=run_configuration(self._params)
-        )
+        run = run_configuration(self._params, self._restore())
+        self._client.start_application(aws_retry=True, **self._name, RunConfiguration=run)
         self.found = self._describe()
         self._settle()
         if self._params["wait_timeout"] and self.found["ApplicationStatus"] != "RUNNING":
             self._module.fail_json(msg="the application did not stay up: look at its log stream")
+
+    def _restore(self) -> str:
+        """What a start gets its state from: a snapshot of other code would not fit."""
+        if self._params["restore"] == "none":
+            return "none"
+        pages = self._client.get_paginator("list_application_snapshots").paginate(**self._name)
+        ready = [
+            one
+            for page in pages
+            for one in page["SnapshotSummaries"]
+            if one["SnapshotStatus"] == "READY"
+        ]
+        newest = max(ready, key=lambda one: one["SnapshotCreationTimestamp"], default={})
+        version = self.found["ApplicationVersionId"]
+        return "latest" if newest.get("ApplicationVersionId") == version else "none"
 
     def _stop(self) -> None:
         force = self._params["force_stop"]

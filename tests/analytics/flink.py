@@ -51,14 +51,15 @@ def package(folder: Path) -> Path:
     (folder / "connector.jar").write_bytes(b"a jar")
     (folder / "reference").mkdir(exist_ok=True)
     options = ["--rules", folder / "rules.yml", "--references", folder / "reference"]
-    return Path(packer(*options, "--connector-jar", folder / "connector.jar", "--output", folder))
+    made = packer(*options, "--connector-jar", folder / "connector.jar", "--output", folder)
+    return Path(made["package"])
 
 
-def packer(*options: str | Path) -> str:
-    """What package.py prints; CalledProcessError where it refuses."""
+def packer(*options: str | Path) -> dict[str, Any]:
+    """What package.py says; CalledProcessError where it refuses."""
     command = [sys.executable, ROOT / "analytics/flink/package.py", *options]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
-    return done.stdout.strip()
+    return json.loads(done.stdout)
 
 
 def install() -> Path:

@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import msgspec
 import pytest
@@ -59,12 +62,36 @@ def test_package_is_reproducible(inputs: Path, tmp_path: Path) -> None:
     assert {"main.py", "sql/rules.sql", "sql/kinesis.sql", "lib/connector.jar"} <= set(names)
 
 
-def test_what_flink_cannot_do_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_what_flink_cannot_do_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    made = packer("--output", tmp_path, "--connector-jar", __file__)
+    assert made["refused"]["orders_silent"].startswith("silence makes no events")
+    assert made["refused"]["cancellation_share"].startswith("it measures share")
+    assert "order_surge" in made["rules"]
+    assert set(made["rules"]).isdisjoint(made["refused"])
+    sql = zipfile.ZipFile(made["package"]).read("sql/rules.sql").decode()
+    assert "order_surge" in sql
+    assert "orders_silent" not in sql
+
+
+def test_where_flink_can_do_no_rule_it_is_said(inputs: Path) -> None:
+    (inputs / "rules.yml").write_text(
+        "rules:\n  - {name: quiet, comparison: below, threshold: 1, window_seconds: 60}\n"
+    )
+    options = ["--rules", inputs / "rules.yml", "--references", inputs / "reference"]
     with pytest.raises(subprocess.CalledProcessError) as error:
-        packer("--output", tmp_path, "--connector-jar", __file__)
-    assert "orders_silent: silence makes no events" in error.value.stderr
-    assert "cancellation_share: it measures share" in error.value.stderr
-    assert not list(tmp_path.iterdir())
+        packer(*options, "--output", inputs, "--connector-jar", __file__)
+    assert "none of these rules" in error.value.stderr
+
+
+def test_the_managed_service_sets_the_parallelism_itself(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyflink", MagicMock())
+    monkeypatch.setitem(sys.modules, "pyflink.table", MagicMock())
+    main = runpy.run_path(str(ROOT / "analytics/flink/main.py"))
+    names = {one: main["options"]({"shards": "3"}, one) for one in (True, False)}
+    assert names[False]["parallelism.default"] == "3"
+    # AWS refuses a job that sets any other than those it lists, among them these.
+    allowed = ("table.", "pipeline.object-reuse")
+    assert [name for name in names[True] if not name.startswith(allowed)] == []
 
 
 def test_a_connector_that_is_another_is_refused(inputs: Path) -> None:

@@ -124,6 +124,19 @@ class Service:
         application["ApplicationStatus"], application["next"] = "STOPPING", "READY"
         return {}
 
+    def ListApplicationSnapshots(self, application, request):
+        return {
+            "SnapshotSummaries": [
+                {
+                    "SnapshotName": f"s{number}",
+                    "SnapshotStatus": "READY",
+                    "ApplicationVersionId": version,
+                    "SnapshotCreationTimestamp": 1769860800 + number,
+                }
+                for number, version in enumerate(self.snapshots)
+            ]
+        }
+
     def DeleteApplication(self, application, request):
         if request["CreateTimestamp"] != application["CreateTimestamp"]:
             raise Refused("InvalidArgumentException")
@@ -239,7 +252,9 @@ def test_it_is_made_and_started_once(keep, service):
     made = keep(state="started")
     assert made["changed"]
     assert made["application"]["application_status"] == "RUNNING"
-    assert asked(service) == ["CreateApplication", "StartApplication"]
+    assert asked(service) == [
+        "CreateApplication", "ListApplicationSnapshots", "StartApplication",
+    ]  # fmt: skip
     for check in (True, False):
         assert not keep(check=check, state="started")["changed"]
     assert asked(service) == []
@@ -289,6 +304,17 @@ def test_a_log_stream_is_added_where_there_was_none(keep, service):
     assert keep()["changed"]
     assert asked(service) == ["AddApplicationCloudWatchLoggingOption"]
     assert not keep()["changed"]
+
+
+def test_other_code_does_not_take_the_old_snapshot(keep, service):
+    keep(state="started")
+    keep(state="stopped")
+    keep(code={"bucket": "bucket", "key": "analytics/flink-2.zip"})
+    service.requests.clear()
+    keep(state="started", code={"bucket": "bucket", "key": "analytics/flink-2.zip"})
+    (request,) = [r for operation, r in service.requests if operation == "StartApplication"]
+    restore = request["RunConfiguration"]["ApplicationRestoreConfiguration"]
+    assert restore == {"ApplicationRestoreType": "SKIP_RESTORE_FROM_SNAPSHOT"}
 
 
 def test_it_is_stopped_with_a_snapshot_and_goes_on_from_it(keep, service):
