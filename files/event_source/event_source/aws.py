@@ -14,7 +14,7 @@ CONNECTIONS = 100
 FUNCTION_LIMIT_SECONDS = 900
 
 
-class Trouble(Exception):
+class AwsError(Exception):
     """A call failed for a reason that time, or an operator, can mend: try it again."""
 
 
@@ -90,4 +90,4 @@ def _trouble() -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise Trouble(str(error)) from error
+        raise AwsError(str(error)) from error

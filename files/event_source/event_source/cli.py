@@ -47,20 +47,20 @@ def _parser() -> argparse.ArgumentParser:
 def _run(settings: config.Config, _: argparse.Namespace) -> int:
     # Here, because botocore takes longer to import than the other commands take in all.
     from event_source.aws import Aws
-    from event_source.poller import Poller
+    from event_source.service import Service
 
     log.start()
     logging.getLogger("botocore").setLevel(logging.WARNING)
     # Blocked in every thread and waited for by the main one: no handler can come at a bad moment.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    poller = Poller(
+    service = Service(
         Aws(),
         settings,
         alive=lambda: notify("WATCHDOG=1"),
         pause=lambda seconds: signal.sigtimedwait(STOPPING, seconds) is not None,
     )
     notify("READY=1")
-    poller.run()
+    service.run()
     return 0
 
 

@@ -57,7 +57,7 @@ class Reader:
         """Whether the shard was closed and its last record has been read."""
 
     def read(self) -> Read:
-        """Make one call; after Trouble the next goes on after the last record that was returned."""
+        """Make one call; after AwsError the next goes on after the last record returned."""
         asked_at = self._clock()
         self.due = asked_at + self._interval
         iterator = self._iterator or self._kinesis.iterator(self._stream, self._shard, self._after)

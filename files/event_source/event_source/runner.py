@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from event_source import shards
-from event_source.aws import Aws, Trouble
+from event_source.aws import Aws, AwsError
 from event_source.checkpoint import Checkpoints
 from event_source.config import Config
 from event_source.mapping import Mapping
@@ -77,7 +77,7 @@ class Runner:
                     self._refresh()
                 self._error = None
             except Exception as error:
-                if not isinstance(error, Trouble):
+                if not isinstance(error, AwsError):
                     log.exception("%s", self.mapping.function)
                 self._error = str(error)
             self._shard_ended.wait(self._config.refresh_seconds)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from event_source import batch, event, failure
-from event_source.aws import Trouble
+from event_source.aws import AwsError
 from event_source.backoff import delay
 from event_source.batch import Part
 from event_source.checkpoint import Checkpoints
@@ -72,7 +72,7 @@ class Worker:
                 raise
             except Exception as error:
                 # Whatever it was, what is noted as handled is right: begin again from there.
-                if not isinstance(error, Trouble):
+                if not isinstance(error, AwsError):
                     log.exception("%s %s", self._mapping().function, self._shard.id)
                 failures += 1
                 self._note(error)
@@ -113,7 +113,7 @@ class Worker:
             self._pause(reader.due - self._clock())
             try:
                 self._read(reader, mapping)
-            except Trouble as error:
+            except AwsError as error:
                 failures += 1
                 self._note(error)
                 self._pause(delay(failures))
@@ -160,7 +160,7 @@ class Worker:
             self.handled_to = part.records[0].arrival
             try:
                 answer = self._region.invoke(mapping.function, event.payload(part.records))
-            except Trouble as error:
+            except AwsError as error:
                 # The function was not reached: that is none of its failures.
                 troubles += 1
                 self._note(error)
@@ -211,7 +211,7 @@ class Worker:
         while True:
             try:
                 return call()
-            except Trouble as error:
+            except AwsError as error:
                 failures += 1
                 self._note(error)
                 self._pause(delay(failures))

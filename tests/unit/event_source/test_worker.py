@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from event_source.aws import Trouble
+from event_source.aws import AwsError
 from event_source.checkpoint import Checkpoints
 from event_source.response import Answer
 from event_source.shards import Shard
@@ -196,7 +196,7 @@ def test_without_a_bucket_what_is_given_up_is_passed_over(region, work):
 
 def test_a_function_that_cannot_be_reached_costs_no_retry(region, work, time):
     region.put("a", "b")
-    region.answers = [Trouble("throttled")] * 30
+    region.answers = [AwsError("throttled")] * 30
     work(max_retries=0, bisect=True, failure_bucket="bucket")
     assert region.calls == [["a", "b"]] * 31
     assert region.objects == []
@@ -207,7 +207,7 @@ def test_nothing_moves_on_before_the_bucket_has_what_was_given_up(region, checkp
     region.put("a", "b")
     region.answers = ["error"]
 
-    class Fails(Trouble):
+    class Fails(AwsError):
         def __str__(self):
             assert checkpoints.position(MAPPING.uuid, SHARD).sequence is None
             return "no bucket"
@@ -230,7 +230,7 @@ def test_records_beyond_the_age_are_given_up_unseen(region, work):
 
 def test_records_grow_too_old_while_the_function_is_away(region, work):
     region.put("a", arrival=START)
-    region.answers = [Trouble("down")] * 100
+    region.answers = [AwsError("down")] * 100
     work(max_age_seconds=60, failure_bucket="bucket")
     assert 5 < len(region.calls) < 100
     assert given_up(region) == [["a"]]
@@ -261,8 +261,8 @@ def test_the_window_gathers_records_until_it_ends_or_the_batch_is_full(region, w
 def test_trouble_in_reading_neither_repeats_nor_skips(region, work):
     region.put("a", "b")
     region.put("c", arrival=START + 1)
-    region.read_troubles = [Trouble("throttled")]
-    region.answers = [lambda: region.read_troubles.extend([Trouble("expired")] * 2)]
+    region.read_troubles = [AwsError("throttled")]
+    region.answers = [lambda: region.read_troubles.extend([AwsError("expired")] * 2)]
     work()
     assert region.calls == [["a", "b"], ["c"]]
     assert not region.misused, "an iterator that failed is not used again"

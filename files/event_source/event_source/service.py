@@ -1,11 +1,11 @@
-"""The loop of the service: keeps one runner for each enabled mapping, and the status up to date."""
+"""The service: keeps one runner for each enabled mapping, and the status up to date."""
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from event_source import mapping, status
-from event_source.aws import Aws, Trouble
+from event_source.aws import Aws, AwsError
 from event_source.checkpoint import Checkpoints
 from event_source.config import Config
 from event_source.mapping import Mapping
@@ -14,7 +14,7 @@ from event_source.runner import Runner
 log = logging.getLogger(__name__)
 
 
-class Poller:
+class Service:
     """All mappings of the region.
 
     `alive` is called at every turn of the loop; `pause` waits that many seconds and says whether to
@@ -42,7 +42,7 @@ class Poller:
             try:
                 self._reconcile([mapping.parse(each) for each in self._described()])
                 self._note(None)
-            except Trouble as error:
+            except AwsError as error:
                 self._note(f"mappings cannot be read: {error}")
             self._report()
             self._alive()
