@@ -124,3 +124,37 @@ def test_a_rule_that_needs_a_new_column_counts_what_comes_then(rule: Rule, colum
     driven.put(late)  # the past is counted again
     driven.idle(240_000)
     assert [alarm.kind for alarm in driven.alarms] == ["OPEN", "CLOSE", "CORRECTION"]
+
+
+def test_a_correction_follows_what_it_corrects_and_has_a_top() -> None:
+    driven = Driven([Rule("r", 30)])
+    driven.put(puts([0] * 30))
+    driven.put(puts([1_000] * 5, "L", delay_ms=20_000, Country="Spain"))
+    driven.idle(200_000)
+    assert [(alarm.kind, alarm.sequence) for alarm in driven.alarms] == [
+        ("OPEN", 0),
+        ("CLOSE", 1),
+        ("CORRECTION", 2),
+    ]
+    assert driven.alarms[-1].top["Country"] == [("France", 30), ("Spain", 5)]
+
+
+def test_a_group_that_empties_and_fills_at_one_tick_is_the_new_one() -> None:
+    where = Where("Country", equals="Spain")
+    rule = Rule("r", 0.6, measure="share", where=where, group_by="ClientIP", window_seconds=1)
+    driven = Driven([rule])
+    driven.put(puts([0, 0], "A", Country="Spain") + puts([0, 0], "B"))
+    driven.put(puts([1_000, 1_000], "C", Country="Spain"))  # as the first leave
+    driven.idle(60_000)
+    opened = driven.alarms[0]
+    assert (opened.value, opened.order_count, opened.event_time) == (1.0, 2, time_of(1_100))
+
+
+def test_groups_that_open_together_are_told_in_their_order() -> None:
+    found = []
+    for order in ("ba", "ab"):
+        driven = Driven([Rule("r", 2, group_by="ClientIP")])
+        driven.put([line for address in order for line in puts([0, 0], address, ClientIP=address)])
+        driven.idle(5_000)
+        found.append([alarm.scope for alarm in driven.alarms])
+    assert found == [["a", "b"], ["a", "b"]]

@@ -223,5 +223,5 @@ def test_state_of_version_2_is_taken_over(surge: Rule, tmp_path: Path) -> None:
         driven.put(after)  # a repeat of a late line, and another late one
         driven.idle(200_000)
     assert taken_over.alarms == whole.alarms[1:]
-    assert {alarm.kind for alarm in taken_over.alarms} == {"CLOSE", "CORRECTION"}
+    assert [alarm.kind for alarm in taken_over.alarms] == ["CLOSE", "CORRECTION"]
     assert taken_over.engine.counts.repeated == 1

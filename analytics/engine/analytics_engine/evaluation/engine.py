@@ -6,7 +6,7 @@ the history that it is given.
 """
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from analytics_engine.records.kind import Source
 from analytics_engine.rules.reference import Reference, References
 from analytics_engine.rules.rule import Rule
 
-_arrival = attrgetter("arrival")
+_arrival, _tick = attrgetter("arrival"), itemgetter(0)
 
 
 class Engine:
@@ -130,7 +130,7 @@ class Engine:
         if until <= self.decided:
             return []
         lines, tests = self.intake.drain(until)
-        alarms: list[Alarm] = []
+        alarms: list[tuple[int, Alarm]] = []
         for evaluator in self._evaluators.values():
             tracker = evaluator.tracker
             alarms += evaluator.advance(tests if tracker.rule.test else lines, until)
@@ -140,9 +140,7 @@ class Engine:
         trackers = [evaluator.tracker for evaluator in self._evaluators.values()]
         keep(self.history, ((t.window, t.open.values()) for t in trackers), until)
         self.decided = self.intake.decided = until
-        alarms.sort(key=lambda alarm: alarm.event_time)
-        self.counts.alarms += len(alarms)
-        return alarms
+        return self._in_order(alarms)
 
     def finish(self) -> list[Alarm]:
         """Let time go on without lines until what is open has closed: there are no more.
@@ -151,15 +149,19 @@ class Engine:
         """
         newest = max(self.intake.ticks(), default=self.decided)
         alarms = self.advance(newest)
-        closing: list[Alarm] = []
+        closing: list[tuple[int, Alarm]] = []
         for evaluator in self._evaluators.values():
             tracker = evaluator.tracker
             if not tracker.condition.waits:
                 end = newest + tracker.rule.window + tracker.rule.quiet
                 closing += evaluator.advance([], end)
-        closing.sort(key=lambda alarm: alarm.event_time)
-        self.counts.alarms += len(closing)
-        return alarms + closing
+        return alarms + self._in_order(closing)
+
+    def _in_order(self, alarms: list[tuple[int, Alarm]]) -> list[Alarm]:
+        """In the order of the ticks at which they are said: corrections tell of earlier ones."""
+        alarms.sort(key=_tick)
+        self.counts.alarms += len(alarms)
+        return [alarm for _, alarm in alarms]
 
     def snapshot(self) -> Snapshot:
         """What to save, together with the history."""

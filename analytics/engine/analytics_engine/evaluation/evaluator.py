@@ -30,21 +30,25 @@ class Evaluator:
         state.late = self._late
         return state
 
-    def advance(self, batches: Iterable[Batch], until: int) -> list[Alarm]:
-        """Take in the lines up to a decided tick, and return what is to be said.
+    def advance(self, batches: Iterable[Batch], until: int) -> list[tuple[int, Alarm]]:
+        """Take in the lines up to a decided tick, and return what is to be said, and at which tick.
 
         A tick has one batch at most. What is open needs `top.keep` then.
         """
         alarms: list[Alarm] = []
+        ticks: list[int] = []
         tracker = self.tracker
         for batch in batches:
             while (tick := min(tracker.next_event(), self._recount_at)) < batch.tick:
                 self._step(tick, None, alarms)
+                ticks += [tick] * (len(alarms) - len(ticks))
             self._step(batch.tick, batch, alarms)
+            ticks += [batch.tick] * (len(alarms) - len(ticks))
         while (tick := min(tracker.next_event(), self._recount_at)) <= until:
             self._step(tick, None, alarms)
+            ticks += [tick] * (len(alarms) - len(ticks))
         tracker.decided = until
-        return alarms
+        return list(zip(ticks, alarms, strict=True))
 
     def _step(self, tick: int, batch: Batch | None, alarms: list[Alarm]) -> None:
         tracker = self.tracker

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterable
+from operator import itemgetter
 
 import msgspec
 
@@ -18,6 +19,8 @@ from analytics_engine.rules.conditions import NEVER
 from analytics_engine.rules.measures import Entry, Group, Number
 from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import Rule
+
+_name = itemgetter(0)
 
 
 class State(msgspec.Struct):
@@ -56,6 +59,7 @@ class Tracker:
         self.closed = [incident for incident in state.incidents if incident.closed is not None]
         self._only_lines_raise = self.window.measure.only_lines_raise and not self.condition.waits
         self._fresh = fresh or state.fresh
+        self._keeps_tops = isinstance(history, Past)
         self._stepped = decided
         self._timers: list[tuple[int, str]] = []
         """When something is due of an open incident; `_due` says which entries still hold."""
@@ -162,13 +166,20 @@ class Tracker:
         elif self._only_lines_raise:
             candidates = [group for group, _, _ in entries if group.amount >= group.threshold]
         else:
-            candidates = dict.fromkeys([*left, *(group for group, _, _ in entries)])
+            # One that emptied and filled at this tick is another object now.
+            names = [group.name for group, _, _ in entries]
+            current = {group.name: window.groups.get(group.name, group) for group in left}
+            candidates = (current | {name: window.groups[name] for name in names}).values()
+        opening: list[tuple[str, Group, Number]] = []
         for group in candidates:
             if group.name in incidents:
                 continue
             value = window.value(group)
             if window.is_hot(group, value, tick):
-                alarms.append(self._open(tick, group, value))
+                opening.append((group.name, group, value))
+        if len(opening) > 1:  # not in the order of the reading
+            opening.sort(key=_name)
+        alarms += [self._open(tick, group, value) for _, group, value in opening]
 
     def _open(self, tick: int, group: Group, value: Number) -> Alarm:
         self.window.pin(group.name, tick)
@@ -237,5 +248,6 @@ class Tracker:
         self._due.pop(group.name, None)
         self.window.unpin(group.name)
         self.closed.append(incident)
-        incident.top = {}
+        if not self._keeps_tops:  # a correction counts anew, and takes those of the past
+            incident.top = {}
         return alarm

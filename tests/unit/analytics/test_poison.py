@@ -1,0 +1,100 @@
+"""Nothing that stands on a stream ends the engine, or makes it count otherwise."""
+
+import random
+from dataclasses import dataclass
+
+import pytest
+from analytics_engine.rules.rule import Rule
+
+from tests.unit.analytics.conftest import START, Driven, Put, puts, time_of
+
+RULES = [
+    Rule("surge", 30),
+    Rule("flood", 5, measure="invoices", group_by="ClientIP"),
+    Rule("revenue", 1_000, measure="revenue", group_by="Country"),
+]
+
+
+@dataclass
+class Record:
+    data: bytes
+    arrival: float = START / 1000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 2_000,
+        b'{"a":' * 2_000,
+        b'{"InvoiceNo":"1","LineNo":"2","EventTime":"%s"}' % time_of(0).encode()[:-1] + b'z"}',
+        b"\xff\xfe",
+        b"",
+        b"null",
+        b'{"InvoiceNo":"1","LineNo":"2","EventTime":"9999-12-31T23:59:59.999Z"}',
+        b'{"InvoiceNo":"1","LineNo":"2","EventTime":"0001-01-01T00:00:00.000Z"}',
+        b'{"InvoiceNo":"1","LineNo":"2","EventTime":"2099-01-01T00:00:00.000Z"}',
+        b'{"InvoiceNo":"1","LineNo":"2","EventTime":"0001-01-01T00:00:00.000+23:59"}',
+        b'{"InvoiceNo":"\\ud800","LineNo":"2","EventTime":"2026-01-31T12:00:00.000Z"}',
+    ],
+)
+def test_a_record_that_is_odd_ends_nothing(data: bytes) -> None:
+    driven = Driven(RULES)
+    driven.engine.read("0", "1", [Record(data), *puts([0] * 30)])
+    driven.idle(100_000)
+    assert [alarm.kind for alarm in driven.alarms] == ["OPEN", "CLOSE"]
+
+
+@pytest.mark.parametrize("tail", ["50z", "x0Z", " 0Z", "५०Z", "5-Z", "500"])
+@pytest.mark.parametrize("first", [True, False], ids=["read first", "read after its like"])
+def test_whether_a_time_counts_does_not_depend_on_what_was_read_before(
+    tail: str, first: bool
+) -> None:
+    driven = Driven([Rule("surge", 30)])
+    time = time_of(0)[:-3] + tail
+    odd = Put(100, 0, "X", 1, {"EventTime": time})
+    good = puts([0] * 30)
+    driven.put([odd, *good] if first else good)
+    if not first:
+        driven.put([odd])
+    driven.idle(5_000)
+    assert driven.engine.counts.unreadable == 1
+    assert driven.alarms[0].order_count == 30
+
+
+def mutated(rng: random.Random, data: bytes) -> bytes:
+    """The record with something done to its bytes."""
+    text = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        place = rng.randrange(len(text) + 1)
+        match rng.randrange(5):
+            case 0:
+                text[place : place + 1] = bytes([rng.randrange(256)])
+            case 1:
+                del text[place : place + rng.randrange(1, 20)]
+            case 2:
+                text[place:place] = rng.choice((b'"', b"{", b"[" * 300, b"\\u0000", b"\\ud800"))
+            case 3:
+                text[place:place] = text[: rng.randrange(1, 30)]
+            case _:
+                text[place:place] = rng.choice((b"9", b"-", b"e400", b"0" * 40, b"\xe2\x80\xae"))
+    return bytes(text)
+
+
+def test_mutated_records_end_nothing_and_hold_up_nothing(full: bool) -> None:
+    rng = random.Random(1)
+    driven = Driven(RULES)
+    whole = [one.data for one in puts(range(0, 1_000, 10), Quantity="6", UnitPrice="2.55")]
+    count, second = 100_000 if full else 10_000, 0
+    for second in range(count // 1_000):
+        arrival = START / 1000 + second
+        records = [Record(mutated(rng, rng.choice(whole)), arrival) for _ in range(1_000)]
+        driven.engine.read("0", "1", records)
+        driven.idle(second * 1_000)
+        driven.save()
+    counts = driven.engine.counts
+    assert counts.records_read == count
+    assert counts.unreadable > count / 4
+    begin = 1_000 * second + 1_000_000
+    driven.put(puts([begin] * 30, "LAST"))
+    said = driven.idle(begin + 2_000)
+    assert ("surge", "OPEN", 30) in {(a.rule, a.kind, a.order_count) for a in said}
