@@ -140,14 +140,12 @@ def test_a_correction_follows_what_it_corrects_and_has_a_top() -> None:
 
 
 def test_a_group_that_empties_and_fills_at_one_tick_is_the_new_one() -> None:
-    where = Where("Country", equals="Spain")
-    rule = Rule("r", 0.6, measure="share", where=where, group_by="ClientIP", window_seconds=1)
-    driven = Driven([rule])
-    driven.put(puts([0, 0], "A", Country="Spain") + puts([0, 0], "B"))
-    driven.put(puts([1_000, 1_000], "C", Country="Spain"))  # as the first leave
-    driven.idle(60_000)
-    opened = driven.alarms[0]
-    assert (opened.value, opened.order_count, opened.event_time) == (1.0, 2, time_of(1_100))
+    driven = Driven([Rule("r", 0, measure="revenue", window_seconds=1)])
+    driven.put(puts([0], "A", Quantity="-3", UnitPrice="100"))
+    driven.put(puts([1_000], "B", Quantity="2", UnitPrice="100"))  # as the first leaves
+    driven.idle(1_900)
+    (opened,) = driven.alarms
+    assert (opened.value, opened.order_count, opened.event_time) == (200, 1, time_of(1_100))
 
 
 def test_groups_that_open_together_are_told_in_their_order() -> None:

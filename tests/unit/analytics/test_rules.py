@@ -95,3 +95,37 @@ def test_the_example_in_the_readme_passes(tmp_path: Path) -> None:
 def test_the_readme_names_every_key_of_a_rule() -> None:
     readme = (HOME / "README.md").read_text()
     assert [name for name in Rule.__struct_fields__ if f"| `{name}` |" not in readme] == []
+
+
+def test_a_table_saved_with_a_byte_order_mark_is_read() -> None:
+    text = "rules:\n- {name: a, group_by: m.x, threshold: m.t}"
+    table = "\ufeffCountry,x,t\nunknown,unknown,1\n"
+    assert define(SOURCES, text, "r", {"m": table}).references["m"].key == "Country"
+
+
+def test_a_table_whose_key_is_no_column_is_named_once() -> None:
+    text = "rules:\n- {name: a, group_by: m.x, threshold: m.t}"
+    with pytest.raises(InputError) as raised:
+        define(SOURCES, text, "r", {"m": "country,x,t\nunknown,unknown,1\n"})
+    assert raised.value.errors == [
+        "r:2: group_by: m: its first column 'country' is no column of order"
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "threshold: !vault x",
+        "threshold: !!float abc",
+        "where: {equals: 2011-02-30}",
+        "group_by: \x0b",
+    ],
+)
+def test_yaml_that_is_none_for_a_rule_is_an_error_with_its_line(value: str) -> None:
+    with pytest.raises(InputError, match=r"^r:\d: "):
+        define(SOURCES, f"rules:\n- name: a\n  threshold: 1\n  {value}", "r", {})
+
+
+def test_a_document_that_is_nested_too_deeply_is_an_error() -> None:
+    with pytest.raises(InputError, match="r:1: nested too deeply"):
+        define(SOURCES, f"rules: {'[' * 3_000}", "r", {})

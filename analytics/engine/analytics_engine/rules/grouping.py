@@ -28,7 +28,7 @@ def thresholds(rule: Rule, references: References) -> dict[str, float]:
 
 def problems(rule: Rule, source: Source, references: References) -> Iterator[Problem]:
     """What a rule asks of the reference data and does not find."""
-    kind = source.kind
+    kind, keys = source.kind, set[str]()
     for key, use in (("group_by", translation), ("threshold", thresholds)):
         named = getattr(rule, key)
         if isinstance(named, str) and "." in named:
@@ -36,8 +36,9 @@ def problems(rule: Rule, source: Source, references: References) -> Iterator[Pro
             if name not in references:
                 yield key, f"no reference data {name!r}"
                 continue
-            if (joined := references[name].key) not in kind.columns:
+            if (joined := references[name].key) not in kind.columns and name not in keys:
                 yield key, f"{name}: its first column {joined!r} is no column of {kind.name}"
+            keys.add(name)
             try:
                 use(rule, references)
             except InputError as error:

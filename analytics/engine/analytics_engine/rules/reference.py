@@ -15,7 +15,7 @@ class Reference:
 
     def __init__(self, text: str, name: str = "reference") -> None:
         self.name, self.text = name, text
-        rows = list(csv.DictReader(io.StringIO(text)))
+        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
         if not rows or not rows[0]:
             raise InputError(f"{name}: no rows")
         self.columns = list(rows[0])
