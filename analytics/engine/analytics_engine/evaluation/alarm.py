@@ -38,6 +38,10 @@ class Alarm(msgspec.Struct, frozen=True):
     """Why an incident was closed other than by its rule."""
 
 
+Said = tuple[int, Alarm]
+"""An alarm, and the tick at which it is said."""
+
+
 def incident_id(rule: str, scope: str, opened: int) -> str:
     """Who an incident is: the same wherever and whenever it is found."""
     return hashlib.sha256(f"{rule}|{scope}|{at(opened)}".encode()).hexdigest()[:32]

@@ -37,7 +37,7 @@ def recount(live: Tracker, tick: int, late: Span) -> list[Alarm]:
     scopes = {span.scope for span in spans}
     past = Past(live.history, live.window, scopes, (start - live.rule.window, tick))
     replayed = live.replay(past, scopes, start)
-    alarms = replayed.advance(past.read(start, tick), tick)
+    alarms = [alarm for _, alarm in replayed.advance(past.read(start, tick), tick)]
     keep(past, [(replayed.window, replayed.open.values())], tick)
     for incident in replayed.open.values():
         incident.keep_hot(tick + 1)

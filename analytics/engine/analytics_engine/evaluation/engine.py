@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.evaluation.alarm import Alarm, Said
 from analytics_engine.evaluation.evaluator import Evaluator
 from analytics_engine.evaluation.incident import Incident
 from analytics_engine.evaluation.intake import Intake, Record
@@ -130,7 +130,7 @@ class Engine:
         if until <= self.decided:
             return []
         lines, tests = self.intake.drain(until)
-        alarms: list[tuple[int, Alarm]] = []
+        alarms: list[Said] = []
         for evaluator in self._evaluators.values():
             tracker = evaluator.tracker
             alarms += evaluator.advance(tests if tracker.rule.test else lines, until)
@@ -149,7 +149,7 @@ class Engine:
         """
         newest = max(self.intake.ticks(), default=self.decided)
         alarms = self.advance(newest)
-        closing: list[tuple[int, Alarm]] = []
+        closing: list[Said] = []
         for evaluator in self._evaluators.values():
             tracker = evaluator.tracker
             if not tracker.condition.waits:
@@ -157,7 +157,7 @@ class Engine:
                 closing += evaluator.advance([], end)
         return alarms + self._in_order(closing)
 
-    def _in_order(self, alarms: list[tuple[int, Alarm]]) -> list[Alarm]:
+    def _in_order(self, alarms: list[Said]) -> list[Alarm]:
         """In the order of the ticks at which they are said: corrections tell of earlier ones."""
         alarms.sort(key=_tick)
         self.counts.alarms += len(alarms)

@@ -7,7 +7,7 @@ but not later than `clock.CAP` after the first.
 
 from collections.abc import Iterable
 
-from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.evaluation.alarm import Said
 from analytics_engine.evaluation.corrections import recount
 from analytics_engine.evaluation.late import Span, cover
 from analytics_engine.evaluation.tracker import State, Tracker
@@ -30,40 +30,37 @@ class Evaluator:
         state.late = self._late
         return state
 
-    def advance(self, batches: Iterable[Batch], until: int) -> list[tuple[int, Alarm]]:
-        """Take in the lines up to a decided tick, and return what is to be said, and at which tick.
+    def advance(self, batches: Iterable[Batch], until: int) -> list[Said]:
+        """Take in the lines up to a decided tick, and return what is to be said.
 
         A tick has one batch at most. What is open needs `top.keep` then.
         """
-        alarms: list[Alarm] = []
-        ticks: list[int] = []
-        tracker = self.tracker
+        said: list[Said] = []
         for batch in batches:
-            while (tick := min(tracker.next_event(), self._recount_at)) < batch.tick:
-                self._step(tick, None, alarms)
-                ticks += [tick] * (len(alarms) - len(ticks))
-            self._step(batch.tick, batch, alarms)
-            ticks += [batch.tick] * (len(alarms) - len(ticks))
-        while (tick := min(tracker.next_event(), self._recount_at)) <= until:
-            self._step(tick, None, alarms)
-            ticks += [tick] * (len(alarms) - len(ticks))
-        tracker.decided = until
-        return list(zip(ticks, alarms, strict=True))
+            while (tick := self._next_event()) < batch.tick:
+                self._step(tick, None, said)
+            self._step(batch.tick, batch, said)
+        while (tick := self._next_event()) <= until:
+            self._step(tick, None, said)
+        self.tracker.decided = until
+        return said
 
-    def _step(self, tick: int, batch: Batch | None, alarms: list[Alarm]) -> None:
+    def _next_event(self) -> int:
+        event, recount = self.tracker.next_event(), self._recount_at
+        return event if event < recount else recount
+
+    def _step(self, tick: int, batch: Batch | None, said: list[Said]) -> None:
         tracker = self.tracker
-        known = len(tracker.closed)
-        tracker.step(tick, batch, alarms)
-        for incident in tracker.closed[known:]:
-            if incident.late is not None:
-                self._set_late(cover(self._late, incident.late))
-                incident.late = None
+        tracker.step(tick, batch, said)
+        if tracker.released is not None:
+            self._set_late(cover(self._late, tracker.released))
+            tracker.released = None
         if batch is not None and batch.firsts is not None and min(batch.firsts) < tick:
             self._set_late(cover(self._late, (tick, tick)))
-        if self._late is not None and tick >= self._recount_at:
+        if tick >= self._recount_at and self._late is not None:
             late = self._late
             self._set_late(None)
-            alarms += recount(tracker, tick, late)
+            said += [(tick, alarm) for alarm in recount(tracker, tick, late)]
 
     def _set_late(self, late: Span | None) -> None:
         self._late = late

@@ -6,10 +6,10 @@ from operator import itemgetter
 
 import msgspec
 
-from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.evaluation.alarm import Alarm, Said
 from analytics_engine.evaluation.announce import announce
 from analytics_engine.evaluation.incident import Incident
-from analytics_engine.evaluation.late import Past, Span
+from analytics_engine.evaluation.late import Past, Span, cover
 from analytics_engine.evaluation.top import count, keep
 from analytics_engine.evaluation.window import Window
 from analytics_engine.records.batch import Batch
@@ -57,7 +57,10 @@ class Tracker:
         self.condition = self.window.condition
         self.open: dict[str, Incident] = {}
         self.closed = [incident for incident in state.incidents if incident.closed is not None]
-        self._only_lines_raise = self.window.measure.only_lines_raise and not self.condition.waits
+        self.released: Span | None = None
+        """Between which ticks late lines came for incidents that have closed since."""
+        self._waits = self.condition.waits
+        self._only_lines_raise = self.window.measure.only_lines_raise and not self._waits
         self._fresh = fresh or state.fresh
         self._keeps_tops = isinstance(history, Past)
         self._stepped = decided
@@ -91,20 +94,20 @@ class Tracker:
             fresh=self._fresh,
         )
 
-    def advance(self, batches: Iterable[Batch], until: int) -> list[Alarm]:
+    def advance(self, batches: Iterable[Batch], until: int) -> list[Said]:
         """Take in the lines up to a decided tick, and return what is to be said.
 
         A tick has one batch at most. What is open needs `top.keep` then.
         """
-        alarms: list[Alarm] = []
+        said: list[Said] = []
         for batch in batches:
             while (tick := self.next_event()) < batch.tick:
-                self.step(tick, None, alarms)
-            self.step(batch.tick, batch, alarms)
+                self.step(tick, None, said)
+            self.step(batch.tick, batch, said)
         while (tick := self.next_event()) <= until:
-            self.step(tick, None, alarms)
+            self.step(tick, None, said)
         self.decided = until
-        return alarms
+        return said
 
     def forget(self, before: int) -> None:
         """Drop closed incidents that no late line can reach any more."""
@@ -147,20 +150,20 @@ class Tracker:
             heapq.heappop(timers)
         if timers and timers[0][0] < found:
             found = timers[0][0]
-        if self.condition.waits:
+        if self._waits:
             groups = self.window.groups.values()
             found = min(found, self.condition.next_hot(groups, self._stepped))
         return found
 
-    def step(self, tick: int, batch: Batch | None, alarms: list[Alarm]) -> None:
+    def step(self, tick: int, batch: Batch | None, said: list[Said]) -> None:
         """Decide one tick, and add what is to be said."""
         window, incidents = self.window, self.open
         left = window.leave(tick)
         entries = window.enter(batch) if batch is not None else ()
         self._stepped = tick
         if incidents:
-            self._go_on(tick, left, entries, alarms)
-        if self._fresh or self.condition.waits:
+            self._go_on(tick, left, entries, said)
+        if self._fresh or self._waits:
             candidates: Iterable[Group] = list(window.groups.values())
             self._fresh = False
         elif self._only_lines_raise:
@@ -179,7 +182,7 @@ class Tracker:
                 opening.append((group.name, group, value))
         if len(opening) > 1:  # not in the order of the reading
             opening.sort(key=_name)
-        alarms += [self._open(tick, group, value) for _, group, value in opening]
+        said += [(tick, self._open(tick, group, value)) for _, group, value in opening]
 
     def _open(self, tick: int, group: Group, value: Number) -> Alarm:
         self.window.pin(group.name, tick)
@@ -193,7 +196,7 @@ class Tracker:
         return announce(self.window, "OPEN", tick, incident, group, value)
 
     def _go_on(
-        self, tick: int, left: Iterable[Group], entries: Iterable[Entry], alarms: list[Alarm]
+        self, tick: int, left: Iterable[Group], entries: Iterable[Entry], said: list[Said]
     ) -> None:
         """Bring the incidents on to which something happens at a tick, or of which it is due."""
         incidents = self.open
@@ -207,9 +210,9 @@ class Tracker:
             if self._due.get(scope) == due:
                 touched.add(scope)
         for scope in sorted(touched):
-            self._bring_on(tick, incidents[scope], alarms)
+            self._bring_on(tick, incidents[scope], said)
 
-    def _bring_on(self, tick: int, incident: Incident, alarms: list[Alarm]) -> None:
+    def _bring_on(self, tick: int, incident: Incident, said: list[Said]) -> None:
         group, rule = self.window.groups[incident.scope], self.rule
         value = self.window.value(group)
         incident.keep_hot(tick)
@@ -218,10 +221,10 @@ class Tracker:
         incident.step(tick, hot, value, group.lines, self.condition)
         due = incident.due(tick, rule.quiet, rule.reminder)
         if due == "CLOSE":
-            alarms.append(self._close(tick, group, incident))
+            said.append((tick, self._close(tick, group, incident)))
             return
         if due == "REMINDER":
-            alarms.append(announce(self.window, "REMINDER", tick, incident, group, value))
+            said.append((tick, announce(self.window, "REMINDER", tick, incident, group, value)))
         # Else what is noted still holds.
         if incident.hot != was_hot or self._due.get(incident.scope, tick) <= tick:
             self._plan(incident)
@@ -248,6 +251,8 @@ class Tracker:
         self._due.pop(group.name, None)
         self.window.unpin(group.name)
         self.closed.append(incident)
+        if incident.late is not None:
+            self.released, incident.late = cover(self.released, incident.late), None
         if not self._keeps_tops:  # a correction counts anew, and takes those of the past
             incident.top = {}
         return alarm

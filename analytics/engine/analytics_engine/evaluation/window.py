@@ -11,7 +11,7 @@ from analytics_engine.records.kind import RUN, Kind
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.rules.conditions import NEVER, condition_of
 from analytics_engine.rules.grouping import thresholds, translation
-from analytics_engine.rules.measures import Entry, Group, Names, Number, filter_of, measure_of
+from analytics_engine.rules.measures import Entry, Group, Names, filter_of, measure_of
 from analytics_engine.rules.reference import UNKNOWN, References, translate
 from analytics_engine.rules.rule import Rule
 
@@ -29,9 +29,11 @@ class Window:
         """`since` says which groups had a place of their own from when, where not all had one."""
         self.rule, self.kind = rule, kind
         self.measure, self.condition = measure_of(rule, kind), condition_of(rule)
+        self.value, self.is_hot = self.measure.value, self.condition.is_hot
         self.groups: dict[str, Group] = {}
         self.pinned: set[str] = set()
         """Groups with an incident: they stay though they hold nothing."""
+        self._room, self._window = rule.max_groups, rule.window
         self.overflowed = 0
         self.other_until = 0
         self._since = since
@@ -79,7 +81,7 @@ class Window:
     def enter(self, batch: Batch) -> list[Entry]:
         """Count a batch's lines."""
         if batch.firsts is None:
-            leaving = batch.tick + self.rule.window
+            leaving = batch.tick + self._window
             entries = self._enter(batch, leaving)
             if entries:
                 self._on_time.append((leaving, entries))
@@ -94,14 +96,6 @@ class Window:
                 heapq.heappush(self._late, (leaving, batch.tick, entries))
                 entered += entries
         return entered
-
-    def value(self, group: Group) -> Number:
-        """What the rule measures, of one group."""
-        return self.measure.value(group)
-
-    def is_hot(self, group: Group, value: Number, tick: int) -> bool:
-        """Whether a group is hot at a tick with this value."""
-        return self.condition.is_hot(group, value, tick)
 
     def restored(self) -> None:
         """All that was in the window has entered again; from now on there is room as usual."""
@@ -147,11 +141,15 @@ class Window:
             if not rows:
                 return []
             batch = batch.take(rows)
-        columns, names = batch.columns, self.names(batch.columns)
-        tallied = self.measure.tallied(names, columns, len(batch))
-        if names is not None and len(self.groups) + len(tallied) > self.rule.max_groups:
-            # Who gets a place where there may not be room for all must not depend on the reading.
-            tallied.sort(key=_name)
+        columns = batch.columns
+        if self._key is None:
+            tallied = self.measure.tallied(None, columns, len(batch))
+        else:
+            names = self.names(columns) or ()
+            tallied = self.measure.tallied(names, columns, len(names))
+            if len(self.groups) + len(tallied) > self._room:
+                # Who gets a place where not all may have one must not depend on the reading.
+                tallied.sort(key=_name)
         return self.measure.enter(tallied, self.groups, self._place, batch.tick, leaving)
 
     def _place(self, name: str, lines: int, tick: int) -> Group:
