@@ -95,10 +95,10 @@ class Intake:
 
     def drain(self, until: int) -> tuple[list[Batch], list[Batch]]:
         """The lines up to a tick, each once: those of customers and those of tests."""
-        lines_of: tuple[list[Batch], list[Batch]] = [], []
-        on_time, strays = self._on_time, self._strays
-        ticks = sorted(tick for tick in {*on_time, *strays} if tick <= until)
-        for tick in ticks:
+        customers: list[Batch] = []
+        tests: list[Batch] = []
+        on_time, strays, mark = self._on_time, self._strays, self._mark
+        for tick in sorted(tick for tick in {*on_time, *strays} if tick <= until):
             lines, firsts = self._unique(tick, on_time.pop(tick, [])), None
             if tick in strays:
                 lines, firsts = self._with_strays(tick, lines, strays.pop(tick))
@@ -106,26 +106,24 @@ class Intake:
                 continue
             columns = {name: list(map(get, lines)) for name, get in self.lines.getters}
             self.counts.lines_counted += len(lines)
-            for batch in self._parted(Batch(tick, False, columns, firsts)):
-                lines_of[batch.test].append(batch)
-                self._history.add(batch)
-        return lines_of
+            batch = Batch(tick, False, columns, firsts)
+            if mark is not None and not excluded(mark, columns[mark.column]):
+                test, batch = self._parted(batch)
+                if len(test):
+                    tests.append(test)
+                    self._history.add(test)
+                if not len(batch):
+                    continue
+            customers.append(batch)
+            self._history.add(batch)
+        return customers, tests
 
-    def _parted(self, batch: Batch) -> Iterator[Batch]:
+    def _parted(self, batch: Batch) -> tuple[Batch, Batch]:
         """Lines of tests, and the others."""
-        mark = self._mark
-        if mark is None or excluded(mark, batch.columns[mark.column]):
-            yield batch
-            return
         marks = self._is_test(batch.columns)
-        if True not in marks:
-            yield batch
-            return
         test = batch.take(row for row, mark in enumerate(marks) if mark)
         test.test = True
-        yield test
-        if not all(marks):
-            yield batch.take(row for row, mark in enumerate(marks) if not mark)
+        return test, batch.take(row for row, mark in enumerate(marks) if not mark)
 
     def _stray(self, line: Any, tick: int, arrival_ms: int) -> None:
         """A line that does not count from its own tick on, or perhaps does not."""

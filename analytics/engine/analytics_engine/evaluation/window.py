@@ -2,22 +2,20 @@
 
 import heapq
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
-from operator import itemgetter
 
 from analytics_engine.records.batch import Batch, Columns, texts
 from analytics_engine.records.kind import RUN, Kind
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.rules.conditions import NEVER, condition_of
 from analytics_engine.rules.grouping import thresholds, translation
-from analytics_engine.rules.measures import Entry, Group, Names, filter_of, measure_of
+from analytics_engine.rules.measures import Entry, Group, Key, Names, filter_of, measure_of
 from analytics_engine.rules.reference import UNKNOWN, References, translate
 from analytics_engine.rules.rule import Rule
 
 OTHER = "other"
 """The group of lines whose own group would be one too many."""
-_name = itemgetter(0)
 
 
 class Window:
@@ -141,18 +139,17 @@ class Window:
             if not rows:
                 return []
             batch = batch.take(rows)
-        columns = batch.columns
-        if self._key is None:
-            tallied = self.measure.tallied(None, columns, len(batch))
-        else:
-            names = self.names(columns) or ()
-            tallied = self.measure.tallied(names, columns, len(names))
-            if len(self.groups) + len(tallied) > self._room:
-                # Who gets a place where not all may have one must not depend on the reading.
-                tallied.sort(key=_name)
-        return self.measure.enter(tallied, self.groups, self._place, batch.tick, leaving)
+        names = None if self._key is None else self.names(batch.columns)
+        count = len(batch) if names is None else len(names)
+        return self.measure.enter(self, names, batch.columns, count, batch.tick, leaving)
 
-    def _place(self, name: str, lines: int, tick: int) -> Group:
+    def ordered(self, names: Collection[Key]) -> Iterable[Key]:
+        """By name where there may not be room for all: who gets it must not depend on reading."""
+        if len(self.groups) + len(names) <= self._room:
+            return names
+        return sorted(names, key=lambda name: name if isinstance(name, str) else name[0])
+
+    def place(self, name: str, lines: int, tick: int) -> Group:
         """The group of a name's own, or where there is no room, OTHER."""
         if name == OTHER or self._has_room(name, tick):
             return self.group(name, tick)

@@ -27,7 +27,7 @@ class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def excluded(where: Where, values: Sequence[str]) -> bool:
     """Whether it surely takes none of the values; cheaper than to look at each."""
     start = where.starts_with
-    return start is not None and f"\n{start}" not in "\n" + "\n".join(values)
+    return start is not None and f"\n{start}" not in "\n".join(["", *values])
 
 
 Matcher = Callable[[Columns], Sequence[bool]]

@@ -5,9 +5,9 @@ and takes the entry out again when its lines leave. What it holds of a group sta
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from analytics_engine.records.batch import Columns
 from analytics_engine.records.kind import LINES, SHARE, Kind
@@ -15,6 +15,7 @@ from analytics_engine.records.where import Matcher, matcher
 from analytics_engine.rules.rule import Rule
 
 Name = TypeVar("Name")
+Key = TypeVar("Key", str, tuple[str, Any])
 Number = int | float
 Names = Sequence[str] | None
 """The group of each line, or None where there is but one."""
@@ -38,11 +39,18 @@ class Group:
 
 Entry = tuple[Group, int, Any]
 """Lines of one group that enter together, and what they add."""
-Tallied = tuple[str, int, Any]
-"""The same by name."""
-Groups = Mapping[str, Group]
-Place = Callable[[str, int, int], Group]
-"""Finds the group that takes, at a tick, so many lines of a name for which there is none yet."""
+
+
+class Places(Protocol):
+    """Where lines find their groups."""
+
+    groups: dict[str, Group]
+
+    def place(self, name: str, lines: int, tick: int) -> Group:
+        """The group that takes, at a tick, so many lines of a name for which there is none yet."""
+
+    def ordered(self, names: Collection[Key]) -> Iterable[Key]:
+        """Names, or tuples that begin with one, in an order that finds the same places always."""
 
 
 class Measure(ABC):
@@ -54,14 +62,10 @@ class Measure(ABC):
     """Whether its value is the group's amount, and rises only where lines enter."""
 
     @abstractmethod
-    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
-        """What `count` lines that enter together are: of one group perhaps more than once."""
-
-    @abstractmethod
     def enter(
-        self, tallied: Iterable[Tallied], groups: Groups, place: Place, tick: int, leaving: int
+        self, places: Places, names: Names, columns: Columns, count: int, tick: int, leaving: int
     ) -> list[Entry]:
-        """Count them from a tick until the one at which they leave."""
+        """Count lines from a tick until the one at which they leave."""
 
     @abstractmethod
     def leave(self, entries: Iterable[Entry], tick: int) -> None:
@@ -75,11 +79,6 @@ class Measure(ABC):
 class Additive(Measure):
     """Amounts that are added up."""
 
-    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
-        counts = {"": count} if names is None else tally(names)
-        amounts = self.amounts(counts, names, columns)
-        return [(name, lines, amounts.get(name, 0)) for name, lines in counts.items()]
-
     def amounts(
         self, counts: Mapping[str, int], names: Names, columns: Columns
     ) -> Mapping[str, int]:
@@ -87,11 +86,14 @@ class Additive(Measure):
         return counts
 
     def enter(
-        self, tallied: Iterable[Tallied], groups: Groups, place: Place, tick: int, leaving: int
+        self, places: Places, names: Names, columns: Columns, count: int, tick: int, leaving: int
     ) -> list[Entry]:
-        entries: list[Entry] = []
-        for name, lines, amount in tallied:
-            group = groups.get(name) or place(name, lines, tick)
+        counts = {"": count} if names is None else tally(names)
+        amounts = self.amounts(counts, names, columns)
+        groups, entries = places.groups, []
+        for name in places.ordered(counts):
+            lines, amount = counts[name], amounts.get(name, 0)
+            group = groups.get(name) or places.place(name, lines, tick)
             group.lines += lines
             group.amount += amount
             entries.append((group, lines, amount))
@@ -106,10 +108,15 @@ class Additive(Measure):
 class Lines(Additive):
     """How many lines there are."""
 
-    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
-        if names is None:
-            return [("", count, count)]
-        return [(name, lines, lines) for name, lines in tally(names).items()]
+    def enter(
+        self, places: Places, names: Names, columns: Columns, count: int, tick: int, leaving: int
+    ) -> list[Entry]:
+        if names is not None:
+            return super().enter(places, names, columns, count, tick, leaving)
+        group = places.groups.get("") or places.place("", count, tick)
+        group.lines += count
+        group.amount += count
+        return [(group, count, count)]
 
 
 class Share(Additive):
@@ -169,16 +176,14 @@ class Distinct(Measure):
     def __init__(self, column: str) -> None:
         self._column = column
 
-    def tallied(self, names: Names, columns: Columns, count: int) -> list[Tallied]:
-        pairs = tally(zip(names or [""] * count, columns[self._column], strict=True))
-        return [(name, lines, value) for (name, value), lines in pairs.items()]
-
     def enter(
-        self, tallied: Iterable[Tallied], groups: Groups, place: Place, tick: int, leaving: int
+        self, places: Places, names: Names, columns: Columns, count: int, tick: int, leaving: int
     ) -> list[Entry]:
-        entries: list[Entry] = []
-        for name, lines, value in tallied:
-            group = groups.get(name) or place(name, lines, tick)
+        pairs = tally(zip(names or [""] * count, columns[self._column], strict=True))
+        groups, entries = places.groups, []
+        for pair in places.ordered(pairs):
+            (name, value), lines = pair, pairs[pair]
+            group = groups.get(name) or places.place(name, lines, tick)
             latest = group.latest
             latest[value] = max(leaving, latest.get(value, 0))
             group.lines += lines
