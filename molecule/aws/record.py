@@ -53,6 +53,7 @@ def read(request: Request) -> Call | None:
     signed = SIGNED.search(request.headers.get("Authorization", ""))
     if not signed:
         return None
+    body = request.get_data()  # first: to read the form leaves nothing of it
     region, service = signed[1], SERVICES.get(signed[2], signed[2])
     operation, path_parameters = get_service_router(service).match(request)
     model = service_model(service).operation_model(operation.name)
@@ -61,7 +62,7 @@ def read(request: Request) -> Call | None:
         "method": request.method,
         "values": request.values,
         "headers": request.headers,
-        "body": request.get_data(),
+        "body": body,
         "url_path": request.path,
         "url_params": path_parameters,
     }
