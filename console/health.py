@@ -106,7 +106,7 @@ def _status(answer: str) -> dict[str, Any]:
 
 def describe(unit: str, status: Mapping[str, Any]) -> str:
     """A service's status in a few words, its lag above all."""
-    if not status:
+    if not status.keys() - {"faults"}:  # it left nothing else
         return ""
     match unit:
         case "log-generator":

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from console import health, report
 from console.playbook import End, Result, Text
 
@@ -127,3 +129,12 @@ def test_each_service_is_told_in_a_line():
         "2,300 records read, 4 alarms sent, 0.8 s behind, 1 open"
     )
     assert health.describe("analytics", {}) == ""
+
+
+@pytest.mark.parametrize("unit", ["log-generator", "kinesis-agent", "event-source", "analytics"])
+def test_a_service_that_left_no_status_has_its_fault_alone(unit, capsys):
+    fault = "not running: it has left no status"
+    answer = json.dumps({"faults": [fault]})
+    host = left({unit: "active"}, {unit: answer}, [f"surgewatch-{unit}.service: {fault}"])
+    report.show_health(health.collect([End(2, {"host": host})]))
+    assert f"host: {unit}: {fault}" in capsys.readouterr().out
