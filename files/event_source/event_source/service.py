@@ -34,6 +34,7 @@ class Service:
         self._runners: dict[str, Runner] = {}
         self._ending: list[Runner] = []
         self._error: str | None = None
+        self._unwritten = ""
 
     def run(self) -> None:
         """Work until `pause` says stop, then let current invocations end."""
@@ -92,4 +93,10 @@ class Service:
             )
             for uuid, runner in self._runners.items()
         ]
-        status.write(self._directory, status.Status(mappings, self._error))
+        try:
+            status.write(self._directory, status.Status(mappings, self._error))
+            self._unwritten = ""
+        except OSError as error:  # functions are fed all the same
+            if str(error) != self._unwritten:
+                log.error("the status cannot be written, tried again: %s", error)
+            self._unwritten = str(error)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 
 PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}
 """The journal's, by level; a level in between has that of the one below."""
@@ -32,7 +33,20 @@ class OneLine(logging.Formatter):
 
 
 def start(level: int = logging.INFO) -> None:
-    """Log to standard error from `level` on, with priorities where the journal listens."""
+    """Log to standard error from `level` on, with priorities where the journal listens.
+
+    There, what ends the service or a thread of it is one line as well.
+    """
+    journal = "JOURNAL_STREAM" in os.environ
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine("JOURNAL_STREAM" in os.environ))
+    handler.setFormatter(OneLine(journal))
     logging.basicConfig(level=level, handlers=[handler])
+    if journal:
+        sys.excepthook = lambda *error: logging.critical("not caught", exc_info=error)
+        threading.excepthook = _thread_ended
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    if not issubclass(ended.exc_type, SystemExit):
+        error = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        logging.critical("not caught in a thread", exc_info=error)

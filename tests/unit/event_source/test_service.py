@@ -79,6 +79,17 @@ def test_a_mapping_can_be_disabled_changed_enabled_and_deleted(stack):
     wait_for(lambda: stack.status() is None)
 
 
+def test_a_status_that_cannot_be_written_holds_up_nothing(stack):
+    stack.create()
+    stack.map()
+    (stack.folder / ".status.json.new").mkdir()
+    stack.start()
+    stack.put(["hello"])
+    stack.wait_until_handled(["hello"])
+    (stack.folder / ".status.json.new").rmdir()
+    wait_for(lambda: stack.status() is not None)
+
+
 def test_a_mapping_that_cannot_work_says_so_and_holds_up_no_other(stack, region):
     stack.create()
     stack.map()

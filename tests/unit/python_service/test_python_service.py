@@ -49,6 +49,28 @@ def test_without_a_journal_the_level_is_said() -> None:
     assert done.stderr == "INFO a\\nb\n"
 
 
+@pytest.mark.parametrize(
+    "end", ["raise error", "t = threading.Thread(target=fail); t.start(); t.join()"]
+)
+def test_what_ends_a_service_is_one_line_as_well(end: str) -> None:
+    program = f"""
+import threading
+from python_service import log
+log.start()
+error = ValueError("quoted\\n<2>a stranger's")
+def fail():
+    raise error
+{end}
+"""
+    environment = os.environ | {"JOURNAL_STREAM": "1:1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("<3>")
+    assert line.endswith("ValueError: quoted\\n<2>a stranger's")
+
+
 def test_the_status_is_replaced_as_a_whole_for_any_user(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     before = os.umask(0o077)
