@@ -7,9 +7,10 @@ DOCUMENTATION = r"""
 module: health_gate
 short_description: Wait until a host of the fleet works after a change, or say why it does not
 description:
-  - The units are active and did not end by themselves since the change, the services name no fault
-    and gave a sign of life since the change, and the agent has shipped all that stood in the logs
-    when the gate began. So it must stay for O(steady) seconds.
+  - The units are active and did not end by themselves since the change last started them or, where
+    it did not, since it began. The services name no fault and gave a sign of life since the change,
+    and the agent has shipped all that stood in the logs when the gate began. So it must stay for
+    O(steady) seconds.
   - What a unit logs is shown but not judged, as it may quote what strangers wrote.
   - Fails with the reason and the units' journal since the change.
 options:
@@ -84,20 +85,23 @@ class Host:
     def __init__(self, run: Run, units: Sequence[str], cursor: str) -> None:
         self._run, self._units, self._cursor = run, units, cursor
         self._goal: dict[str, int] | None = None
+        self.entries: list[dict[str, Any]] = []
+        """The journal since the change."""
 
-    def journal(self) -> list[dict[str, Any]]:
-        """The entries since the change."""
+    def read_journal(self) -> str:
+        """Renew `entries`; returns why it cannot be, or nothing."""
         command = ["journalctl", "--output=json", "--quiet", "--no-pager", "--utc"]
         command += [f"--after-cursor={self._cursor}"] if self._cursor else ["--boot"]
-        lines = self._run([*command, *(f"--unit={unit}" for unit in self._units)])[1].splitlines()
-        return [json.loads(line) for line in lines]
+        code, out, err = self._run([*command, *(f"--unit={unit}" for unit in self._units)])
+        if code and self._cursor:  # where there is none, the journal was empty and may still be
+            return f"the journal cannot be read: {err.strip()}"
+        self.entries = [json.loads(line) for line in out.splitlines()]
+        return ""
 
     def fault(self) -> str:
         """What cannot become well by waiting; empty where there is nothing."""
-        for entry in self.journal():
-            # Only systemd itself has this number, and what happened before the change is not there.
-            if entry.get("MESSAGE_ID") == RESTART and entry.get("_PID") == "1":
-                return f"{unit_of(entry)} ended by itself and was started again"
+        for unit in restarted(self.entries):
+            return f"{unit} ended by itself and was started again"
         for unit, found in self._states().items():
             if found["ActiveState"] == "failed":
                 return f"{unit} failed"
@@ -142,6 +146,29 @@ class Host:
         return {states["Id"]: states for states in found}
 
 
+def restarted(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """The units that ended by themselves since they were last started otherwise.
+
+    A change begins long before it reaches a host: what ended until then is what it may mend.
+    NRestarts does not tell, as it stays where a unit is started that waits for its next try.
+    """
+    invocations: dict[str, str] = {}
+    found: dict[str, bool] = {}  # whether systemd is about to start it again
+    for entry in entries:
+        if entry.get("_PID") != "1":  # only systemd itself has it
+            continue
+        unit, invocation = unit_of(entry), entry.get("INVOCATION_ID")
+        if invocation and invocation != invocations.get(unit):
+            invocations[unit] = invocation
+            if not found.get(unit):
+                found.pop(unit, None)
+            else:
+                found[unit] = False
+        if entry.get("MESSAGE_ID") == RESTART:
+            found[unit] = True
+    return list(found)
+
+
 def message(entry: dict[str, Any]) -> str:
     """The text of a journal entry; bytes that are no text come as numbers."""
     text = entry.get("MESSAGE") or ""
@@ -171,9 +198,10 @@ def watch(
     """Wait until all is well for so long; returns why it is not, or nothing."""
     deadline, well_since = clock() + timeout, None
     while True:
+        unread = host.read_journal()
         if fault := host.fault():
             return fault
-        waiting = host.wait_for(commands, since)
+        waiting = unread or host.wait_for(commands, since)
         now = clock()
         well_since = None if waiting else now if well_since is None else well_since
         if well_since is not None and now - well_since >= steady:
@@ -201,8 +229,8 @@ def main() -> None:
     host = Host(module.run_command, wanted["units"], wanted["cursor"])
     reason = watch(host, wanted["status"], wanted["since"], wanted["steady"], wanted["timeout"])
     if reason:
-        entries = host.journal()[-JOURNAL_LINES:]
-        journal = [f"{unit_of(entry)}: {message(entry)}" for entry in entries]
+        last = host.entries[-JOURNAL_LINES:]
+        journal = [f"{unit_of(entry)}: {message(entry)}" for entry in last]
         module.fail_json(msg=reason, journal=journal)
     module.exit_json(changed=False)
 

@@ -20,11 +20,14 @@ class Machine:
         self.offset, self.behind = 100, 50
         self.faults = []
         self.updated_at = 1000.0
+        self.journal_error = ""
         self.later = lambda: None
 
     def run(self, command):
         if command[0] == "journalctl":
             assert "--after-cursor=c" in command
+            if self.journal_error:
+                return 1, "", self.journal_error
             return 0, "\n".join(json.dumps(entry) for entry in self.journal), ""
         if command[0] == "systemctl":
             blocks = [f"Id={unit}\nActiveState={state}" for unit, state in self.states.items()]
@@ -74,6 +77,44 @@ def test_a_unit_that_ended_since_the_change_shuts_it_at_once(machine):
     machine.journal = [{"PRIORITY": "6", "MESSAGE": "all is well"}, RESTARTED]
     assert machine.watch() == f"{UNITS[1]} ended by itself and was started again"
     assert machine.time == 0
+
+
+def started(invocation, **more):
+    """What systemd logs of a unit's life, in the journal's words."""
+    return {"_PID": "1", "UNIT": UNITS[1], "INVOCATION_ID": invocation} | more
+
+
+LOOP = [started("1"), started("1", MESSAGE_ID=RESTART), started("2")]
+
+
+@pytest.mark.parametrize("mended", [[started("3")], [started("3"), started("3")]])
+def test_what_a_change_mended_is_past(machine, mended):
+    """It ended again and again after the cursor, until the change started it."""
+    machine.behind = 0
+    machine.journal = LOOP + mended
+    assert machine.watch() == ""
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        LOOP,
+        [*LOOP, started("2"), started("2", MESSAGE_ID=RESTART), started("3")],
+        [started("0"), *LOOP],
+    ],
+)
+def test_what_it_did_not_mend_is_present(machine, entries):
+    machine.behind = 0
+    machine.journal = entries
+    assert machine.watch() == f"{UNITS[1]} ended by itself and was started again"
+
+
+def test_a_journal_that_cannot_be_read_shuts_it(machine):
+    machine.behind = 0
+    machine.journal_error = "Failed to seek to cursor: Invalid argument\n"
+    assert machine.watch() == (
+        "the journal cannot be read: Failed to seek to cursor: Invalid argument, after 60 s"
+    )
 
 
 @pytest.mark.parametrize(
