@@ -2,19 +2,25 @@
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
-from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.evaluation.alarm import Alarm, Kind
 
-from alarm_recorder.alarm import CHECKS, alarm_of
+from alarm_recorder.alarm import CHECKS
 from alarm_recorder.history import COLUMNS
 from console.alarms import sentence
+from console.verify.run import Run
+from console.verify.stages import History
 from tests.unit.lambdas.test_alarm import ALARM
 
 ROOT = Path(__file__).parents[3]
 FIELDS = list(Alarm.__struct_fields__)
 FLINK_LEAVES_OUT = ["top", "reason"]
+EXAMPLES = {"STRING": "", "BOOLEAN": True, "INT": 1, "BIGINT": 1, "DOUBLE": 0.5}
+"""What JSON has of a type of Flink's."""
+RUN = Run(7, lines=1)
 OWN_COLUMNS = {"id", "recorded_at", "notified_at"}
 """What the history knows of an alarm beside the alarm."""
 
@@ -24,13 +30,26 @@ def test_the_recorder_takes_each_field() -> None:
     assert list(ALARM) == FIELDS
 
 
-def test_what_the_engine_sends_is_recorded_as_it_is() -> None:
-    alarm = Alarm(**{**ALARM, "top": {"Country": [("EIRE", 3)]}, "reason": "the rule was changed"})
-    read = alarm_of(msgspec.json.encode(alarm))
-    times = {name: read.pop(name).isoformat() for name in ("event_time", "opened_at")}
-    assert set(times.values()) == {"2026-01-31T12:00:05.100000+00:00"}
-    sent = msgspec.json.decode(msgspec.json.encode(alarm))
-    assert read == {name: value for name, value in sent.items() if name not in times}
+@pytest.mark.parametrize("number", [30, 30.5])
+def test_what_the_engine_sends_comes_back_from_the_history(reader, number: float) -> None:
+    every = ALARM | dict.fromkeys(("value", "threshold", "peak", "duration_seconds"), number)
+    every |= {"scope": RUN.scope, "late": True, "test": True, "total": 240}
+    every |= {"top": {"Country": [("EIRE", 3)]}, "reason": "the rule was changed"}
+    sent = [
+        Alarm(**every | {"kind": kind, "sequence": sequence})
+        for sequence, kind in enumerate(get_args(Kind))
+    ]
+    reader.add(*map(msgspec.json.encode, sent))
+    rows = reader(query="incident", incident_id=every["incident_id"])
+    told = [{name: whole(row[COLUMNS.get(name, name)]) for name in FIELDS} for row in rows]
+    assert msgspec.convert(told, list[Alarm]) == sent
+    # What a verification waits for.
+    assert History(lambda query, **wanted: reader(query=query, **wanted), RUN).look()
+
+
+def whole(value: object) -> object:
+    """A column of doubles knows no difference between 15 and 15.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def test_the_history_has_a_column_for_each_field(history, mariadb) -> None:
@@ -50,8 +69,11 @@ def test_a_row_is_a_sentence() -> None:
 def test_flinks_alarms_have_the_fields_in_their_order(tables: str) -> None:
     sql = (ROOT / f"analytics/flink/sql/{tables}.sql").read_text()
     (columns,) = re.findall(r"CREATE TABLE alarms \(\n(.*?)\n\)", sql, re.DOTALL)
-    names = [column.split()[0].strip("`") for column in columns.split(",")]
-    assert names == [name for name in FIELDS if name not in FLINK_LEAVES_OUT]
+    types = dict(column.replace("`", "").split() for column in columns.split(","))
+    assert list(types) == [name for name in FIELDS if name not in FLINK_LEAVES_OUT]
+    stated = get_type_hints(Alarm)
+    for name, sql_type in types.items():
+        msgspec.convert(EXAMPLES[sql_type], str if stated[name] is Kind else stated[name])
 
 
 def test_the_documentation_lists_the_fields() -> None:
