@@ -154,6 +154,14 @@ def test_status_names_the_stream_that_is_behind(stack: Stack, monkeypatch) -> No
     assert [fault.partition(":")[0] for fault in faults()] == ["visits"]
 
 
+def test_a_status_that_cannot_be_written_holds_up_no_alarm(stack: Stack) -> None:
+    (stack.config.state_directory / f".{status.FILE}.new").mkdir()
+    for number in range(3):
+        stack.order(number)
+    stack.until(lambda: stack.opened() == ["order_surge"])
+    assert list(stack.service.errors) == ["status"]
+
+
 def test_a_read_on_its_way_while_rules_change_is_not_taken_in(stack: Stack) -> None:
     """It is of a position that counts no more: what it skipped would never be counted."""
     stack.until(lambda: stack.service.followers["orders"].engine.decided > 0)

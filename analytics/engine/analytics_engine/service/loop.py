@@ -103,7 +103,11 @@ class Service:
             log.info("%s %s %s at %s", alarm.kind, alarm.rule, alarm.scope, alarm.event_time)
         waiting = self._store.waiting(self._sent)
         found = status.describe(engines, waiting, self._wrong())
-        status.write(self._directory, found)
+        try:
+            status.write(self._directory, found)
+            self.errors.pop("status", None)
+        except OSError as error:  # alarms are sent all the same
+            self._fail("status", error)
         if self._metrics is not None:
             self._metrics.offer(found)
 
