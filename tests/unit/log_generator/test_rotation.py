@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-UNIT = "surgewatch-log-generator-rotate.service"
+UNIT = "surgewatch-log-generator-rotate.service.j2"
 TEMPLATES = Path(__file__).parents[3] / "roles" / "log_generator" / "templates"
 
 
@@ -67,6 +67,6 @@ def test_nothing_to_do_is_no_error(tmp_path):
 
 
 def test_files_are_removed_only_if_an_agent_is_asked():
-    text = (TEMPLATES / "log_generator.logrotate").read_text()
+    text = (TEMPLATES / "log_generator.logrotate.j2").read_text()
     assert "rotate -1\n" in text
     assert "maxage" not in text
