@@ -36,18 +36,15 @@ class Evaluator:
         A tick has one batch at most. What is open needs `top.keep` then.
         """
         said: list[Said] = []
+        tracker = self.tracker
         for batch in batches:
-            while (tick := self._next_event()) < batch.tick:
+            while (tick := min(tracker.next_event(), self._recount_at)) < batch.tick:
                 self._step(tick, None, said)
             self._step(batch.tick, batch, said)
-        while (tick := self._next_event()) <= until:
+        while (tick := min(tracker.next_event(), self._recount_at)) <= until:
             self._step(tick, None, said)
-        self.tracker.decided = until
+        tracker.decided = until
         return said
-
-    def _next_event(self) -> int:
-        event, recount = self.tracker.next_event(), self._recount_at
-        return event if event < recount else recount
 
     def _step(self, tick: int, batch: Batch | None, said: list[Said]) -> None:
         tracker = self.tracker

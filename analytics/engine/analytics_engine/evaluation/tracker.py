@@ -152,7 +152,9 @@ class Tracker:
             found = timers[0][0]
         if self._waits:
             groups = self.window.groups.values()
-            found = min(found, self.condition.next_hot(groups, self._stepped))
+            hot = self.condition.next_hot(groups, self._stepped)
+            if hot < found:
+                found = hot
         return found
 
     def step(self, tick: int, batch: Batch | None, said: list[Said]) -> None:

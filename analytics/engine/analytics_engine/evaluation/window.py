@@ -70,10 +70,14 @@ class Window:
         on_time, late = self._on_time, self._late
         left: list[Group] = []
         while on_time and on_time[0][0] <= tick:
-            self._take_out(*on_time.popleft(), left)
+            leaving, entries = on_time.popleft()
+            self.measure.leave(entries, leaving, left)
         while late and late[0][0] <= tick:
             leaving, _, entries = heapq.heappop(late)
-            self._take_out(leaving, entries, left)
+            self.measure.leave(entries, leaving, left)
+        for group in left:
+            if not group.lines:
+                self._forget(group)
         return left
 
     def enter(self, batch: Batch) -> list[Entry]:
@@ -161,13 +165,6 @@ class Window:
         if self._since is None:
             return len(self.groups) < self.rule.max_groups
         return tick >= self._since.get(name, tick + 1)
-
-    def _take_out(self, leaving: int, entries: list[Entry], left: list[Group]) -> None:
-        self.measure.leave(entries, leaving)
-        for group, _, _ in entries:
-            left.append(group)
-            if not group.lines:
-                self._forget(group)
 
     def _forget(self, group: Group) -> None:
         if not group.lines and not self.condition.waits and group.name not in self.pinned:

@@ -18,7 +18,7 @@ class Condition(ABC):
     """Whether it waits for what does not come: then groups stay though they hold nothing."""
 
     def __init__(self, rule: Rule) -> None:
-        self._rule = rule
+        self._window, self._minimum_lines = rule.window, rule.minimum_lines
 
     @abstractmethod
     def is_hot(self, group: Group, value: Number, tick: int) -> bool:
@@ -39,7 +39,7 @@ class AtLeast(Condition):
     waits = False
 
     def is_hot(self, group: Group, value: Number, tick: int) -> bool:
-        return value >= group.threshold and group.lines >= self._rule.minimum_lines
+        return value >= group.threshold and group.lines >= self._minimum_lines
 
     def passes(self, value: Number, other: Number) -> bool:
         return value > other
@@ -51,17 +51,18 @@ class Below(Condition):
     waits = True
 
     def is_hot(self, group: Group, value: Number, tick: int) -> bool:
-        rule = self._rule
-        settled = tick >= group.born + rule.window and group.lines >= rule.minimum_lines
+        settled = tick >= group.born + self._window and group.lines >= self._minimum_lines
         return settled and value < group.threshold
 
     def passes(self, value: Number, other: Number) -> bool:
         return value < other
 
     def next_hot(self, groups: Iterable[Group], after: int) -> int:
-        window = self._rule.window
-        starts = [start for group in groups if (start := group.born + window) > after]
-        return min(starts, default=NEVER)
+        found, window = NEVER, self._window
+        for group in groups:
+            if after < group.born + window < found:
+                found = group.born + window
+        return found
 
 
 def condition_of(rule: Rule) -> Condition:

@@ -68,8 +68,8 @@ class Measure(ABC):
         """Count lines from a tick until the one at which they leave."""
 
     @abstractmethod
-    def leave(self, entries: Iterable[Entry], tick: int) -> None:
-        """Take out what entered together and leaves at a tick."""
+    def leave(self, entries: Iterable[Entry], tick: int, left: list[Group]) -> None:
+        """Take out what entered together and leaves at a tick; add its groups to `left`."""
 
     def value(self, group: Group) -> Number:
         """What is measured of a group now."""
@@ -99,8 +99,9 @@ class Additive(Measure):
             entries.append((group, lines, amount))
         return entries
 
-    def leave(self, entries: Iterable[Entry], tick: int) -> None:
+    def leave(self, entries: Iterable[Entry], tick: int, left: list[Group]) -> None:
         for group, lines, amount in entries:
+            left.append(group)
             group.lines -= lines
             group.amount -= amount
 
@@ -191,8 +192,9 @@ class Distinct(Measure):
             entries.append((group, lines, value))
         return entries
 
-    def leave(self, entries: Iterable[Entry], tick: int) -> None:
+    def leave(self, entries: Iterable[Entry], tick: int, left: list[Group]) -> None:
         for group, lines, value in entries:
+            left.append(group)
             group.lines -= lines
             if group.latest.get(value) == tick:
                 del group.latest[value]
