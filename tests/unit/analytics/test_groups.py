@@ -156,3 +156,10 @@ def test_groups_that_open_together_are_told_in_their_order() -> None:
         driven.idle(5_000)
         found.append([alarm.scope for alarm in driven.alarms])
     assert found == [["a", "b"], ["a", "b"]]
+
+
+def test_a_group_with_many_values_at_one_tick_opens_once() -> None:
+    driven = Driven([Rule("r", 3, measure="invoices", group_by="ClientIP")])
+    driven.put([line for invoice in "abcde" for line in puts([0], invoice)])
+    driven.idle(5_000)
+    assert [(alarm.kind, alarm.value) for alarm in driven.alarms] == [("OPEN", 5)]

@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Iterable
-from operator import itemgetter
 
 import msgspec
 
@@ -19,8 +18,6 @@ from analytics_engine.rules.conditions import NEVER
 from analytics_engine.rules.measures import Entry, Group, Number
 from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import Rule
-
-_name = itemgetter(0)
 
 
 class State(msgspec.Struct):
@@ -175,16 +172,14 @@ class Tracker:
             names = [group.name for group, _, _ in entries]
             current = {group.name: window.groups.get(group.name, group) for group in left}
             candidates = (current | {name: window.groups[name] for name in names}).values()
-        opening: list[tuple[str, Group, Number]] = []
-        for group in candidates:
-            if group.name in incidents:
-                continue
-            value = window.value(group)
-            if window.is_hot(group, value, tick):
-                opening.append((group.name, group, value))
-        if len(opening) > 1:  # not in the order of the reading
-            opening.sort(key=_name)
-        said += [(tick, self._open(tick, group, value)) for _, group, value in opening]
+        hot = {
+            group.name: (group, value)
+            for group in candidates
+            if group.name not in incidents
+            and window.is_hot(group, value := window.value(group), tick)
+        }
+        # Not in the order of the reading.
+        said += [(tick, self._open(tick, *hot[name])) for name in sorted(hot)]
 
     def _open(self, tick: int, group: Group, value: Number) -> Alarm:
         self.window.pin(group.name, tick)

@@ -20,7 +20,9 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     """The own tick of each line, where some came late; None where `tick` is each line's own."""
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
+        for values in self.columns.values():
+            return len(values)
+        return 0
 
     def take(self, rows: Iterable[int], tick: int | None = None) -> "Batch":
         """A batch of some of the lines, at another tick if one is given."""
