@@ -169,9 +169,8 @@ class Tracker:
             candidates = [group for group, _, _ in entries if group.amount >= group.threshold]
         else:
             # One that emptied and filled at this tick is another object now.
-            names = [group.name for group, _, _ in entries]
-            current = {group.name: window.groups.get(group.name, group) for group in left}
-            candidates = (current | {name: window.groups[name] for name in names}).values()
+            current = [window.groups.get(group.name, group) for group in left]
+            candidates = [*current, *(group for group, _, _ in entries)]
         hot = {
             group.name: (group, value)
             for group in candidates
