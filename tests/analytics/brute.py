@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import NamedTuple
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +31,13 @@ class Said(NamedTuple):
     peak: int | None = None
     total: int | None = None
     duration: float | None = None
+
+
+def _known(address: str) -> str:
+    try:
+        return ip_address(address) and address
+    except ValueError:
+        return "unknown"
 
 
 class Line(NamedTuple):
@@ -81,7 +89,7 @@ class Brute:
             own = time_ms // 100 + 1
             effective = max(own, -((500 - at) // 100))
             if effective - own <= 15 * 60 * 10:
-                line = Line(own, effective, put.address if self.grouped else "")
+                line = Line(own, effective, _known(put.address) if self.grouped else "")
                 key = (put.invoice, put.line)
                 best[key] = min(best.get(key, line), line, key=lambda line: line.effective)
         return list(best.values())

@@ -17,6 +17,8 @@ from tests.analytics.brute import Put, Said, rfc3339
 
 START = 1_769_860_800_000
 """2026-01-31T12:00:00Z."""
+ADDRESSES = (*["192.0.2.1"] * 3, "2001:db8::2", "0.0.0.0/0", "\x1b[31m" * 9, "")
+"""Of which the last three are none."""
 ORDERS = Source(kind.load(HOME / "records")["order"], 500)
 
 
@@ -72,7 +74,7 @@ def random_stream(seed: int, late: bool, seconds: int = 90, shards: int = 3) -> 
                 time,
                 f"I{invoice}",
                 len(puts) + 1,
-                f"192.0.2.{rng.choice((1, 1, 1, 2, 3))}",
+                rng.choice(ADDRESSES),
             )
             puts.append(put)
             while rng.random() < 0.1:

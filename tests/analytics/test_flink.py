@@ -34,6 +34,7 @@ rules:
     window_seconds: 4
     quiet_seconds: 10
     reminder_seconds: 7
+  - {name: by_country, group_by: Country, threshold: 9, window_seconds: 6, quiet_seconds: 10}
   - name: by_market
     measure: invoices
     group_by: t.market
@@ -41,6 +42,7 @@ rules:
     window_seconds: 5
     quiet_seconds: 100
 """
+COUNTRIES = ("France", "x" * 100, "Ruritania", "y" * 101, "\x1b[31m'\u00a0\u202e ", "\U0001f6d2")
 MARKETS = "Country,market,least\nFrance,west,3\nunknown,unknown,2\n"
 
 
@@ -121,7 +123,7 @@ def orders(seeds: range) -> list[dict[str, str]]:
             given = {
                 "InvoiceNo": f"{seed}-{put.invoice}",
                 "LineNo": str(put.line),
-                "Country": ("France", "Ruritania")[put.line % 2],
+                "Country": COUNTRIES[put.line % len(COUNTRIES)],
                 "ClientIP": put.address,
                 "EventTime": rfc3339(time_ms // 100)[:-3] + f"{time_ms % 100:02}Z",
             }

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from analytics_engine.evaluation.incident import Incident
-from analytics_engine.evaluation.window import Window
+from analytics_engine.evaluation.window import OTHER, Window
 from analytics_engine.records.batch import Batch, joined, texts
 from analytics_engine.records.history import History
 from analytics_engine.records.ticks import SECOND
@@ -39,6 +39,8 @@ def keep(history: History, rules: Iterable[tuple[Window, Iterable[Incident]]], n
     for window, incidents in rules:
         of_rule: dict[Span, list[Incident]] = {}
         for incident in incidents:
+            if _is_over(incident):
+                continue
             until = incident.topped - incident.topped % EVERY + EVERY
             last_hot = now if incident.hot else incident.last_hot
             while last_hot >= until:
@@ -58,12 +60,18 @@ def count(
     seconds: Container[int] | None = None,
 ) -> None:
     """Count the lines of some ticks for the incidents of each rule."""
-    tops = [_Tops(window, incidents) for window, incidents in rules]
-    for batch in _chunks(history.read(after + 1, until, seconds)):
+    tops = [_Tops(window, [i for i in some if not _is_over(i)]) for window, some in rules]
+    batches = history.read(after + 1, until, seconds)
+    for batch in batches if any(top.by_tick for top in tops) else _chunks(batches):
         for top in tops:
             top.add(batch)
     for top in tops:
         top.finish(until)
+
+
+def _is_over(incident: Incident) -> bool:
+    """Whether nothing is added any more: of OTHER only the window knows whose lines are there."""
+    return incident.scope == OTHER and incident.topped > 0
 
 
 def _chunks(batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -94,6 +102,8 @@ class _Tops:
             for i in incidents
         }
         self._oldest = {i.scope: i.opened - window.rule.window for i in incidents}
+        self.by_tick = OTHER in self._counts
+        """Whether it needs each batch at its own tick."""
 
     def add(self, batch: Batch) -> None:
         if not self._window.sees(batch):
@@ -108,7 +118,7 @@ class _Tops:
                 if values is None:
                     continue  # it is from before the kind named this column
                 some = values if every else [values[row] for row in rows]
-                counter.update(some if kind.columns[column] == "text" else texts(some))
+                counter.update(some if kind.is_text(column) else texts(some))
 
     def finish(self, until: int) -> None:
         for incident in self._incidents:
@@ -125,4 +135,6 @@ class _Tops:
         for row in chosen:
             if (name := names[row]) in self._counts:
                 rows.setdefault(name, []).append(row)
+            elif self.by_tick and not self._window.has_place(name, batch.tick):
+                rows.setdefault(OTHER, []).append(row)
         return rows

@@ -26,6 +26,8 @@ class State(msgspec.Struct):
     incidents: list[Incident] = []
     born: dict[str, int] = {}
     """When the groups of a rule that waits for silence were first seen."""
+    emptied: dict[str, int] = {}
+    """Since when those that hold nothing do so."""
     since: dict[str, int] | None = None
     """Which groups have a place of their own and from when, where there was no room for all."""
     late: Span | None = None
@@ -76,6 +78,11 @@ class Tracker:
                 self.window.pin(incident.scope, decided)
                 self._plan(incident)
         self.window.restored()
+        self.window.settle(decided)
+        if self._waits:
+            for group in self.window.groups.values():
+                if not group.lines:
+                    self.window.wait(group, state.emptied.get(group.name, decided))
         if fresh and self.condition.waits and rule.group_by is None and decided:
             self.window.group("", decided)
 
@@ -84,7 +91,10 @@ class Tracker:
         groups = self.window.groups.values()
         return State(
             [*self.open.values(), *self.closed],
-            {group.name: group.born for group in groups} if self.condition.waits else {},
+            {group.name: group.born for group in groups} if self._waits else {},
+            {group.name: self.window.emptied[group.name] for group in groups if not group.lines}
+            if self._waits and self.rule.group_by is not None
+            else {},
             {group.name: group.born for group in groups}
             if self.window.other_until > self.decided
             else None,
@@ -147,11 +157,8 @@ class Tracker:
             heapq.heappop(timers)
         if timers and timers[0][0] < found:
             found = timers[0][0]
-        if self._waits:
-            groups = self.window.groups.values()
-            hot = self.condition.next_hot(groups, self._stepped)
-            if hot < found:
-                found = hot
+        if self._waits and (due := self.window.next_due) < found:
+            found = due
         return found
 
     def step(self, tick: int, batch: Batch | None, said: list[Said]) -> None:
@@ -162,7 +169,12 @@ class Tracker:
         self._stepped = tick
         if incidents:
             self._go_on(tick, left, entries, said)
-        if self._fresh or self._waits:
+        settled: Iterable[Group] = ()
+        if self._waits:
+            settled = window.settle(tick)
+            for group in window.forgotten(tick):
+                self._forget(tick, group, said)
+        if self._fresh:
             candidates: Iterable[Group] = list(window.groups.values())
             self._fresh = False
         elif self._only_lines_raise:
@@ -170,7 +182,7 @@ class Tracker:
         else:
             # One that emptied and filled at this tick is another object now.
             current = [window.groups.get(group.name, group) for group in left]
-            candidates = [*current, *(group for group, _, _ in entries)]
+            candidates = [*settled, *current, *(group for group, _, _ in entries)]
         hot = {
             group.name: (group, value)
             for group in candidates
@@ -179,6 +191,13 @@ class Tracker:
         }
         # Not in the order of the reading.
         said += [(tick, self._open(tick, *hot[name])) for name in sorted(hot)]
+
+    def _forget(self, tick: int, group: Group, said: list[Said]) -> None:
+        """Wait no longer for a group: what it may still have to say, it says now."""
+        if (incident := self.open.get(group.name)) is not None:
+            incident.keep_hot(tick)
+            said.append((tick, self._close(tick, group, incident, "silent for a day: forgotten")))
+        self.window.drop(group)
 
     def _open(self, tick: int, group: Group, value: Number) -> Alarm:
         self.window.pin(group.name, tick)

@@ -8,14 +8,17 @@ from itertools import compress
 from analytics_engine.records.batch import Batch, Columns, texts
 from analytics_engine.records.kind import RUN, Kind
 from analytics_engine.records.ticks import SECOND
+from analytics_engine.records.values import UNKNOWN
 from analytics_engine.rules.conditions import NEVER, condition_of
 from analytics_engine.rules.grouping import thresholds, translation
 from analytics_engine.rules.measures import Entry, Group, Key, Names, filter_of, measure_of
-from analytics_engine.rules.reference import UNKNOWN, References, translate
+from analytics_engine.rules.reference import References, translate
 from analytics_engine.rules.rule import Rule
 
 OTHER = "other"
 """The group of lines whose own group would be one too many."""
+FORGOTTEN = 24 * 3600 * SECOND
+"""Ticks without a line after which a rule that waits for silence forgets a group."""
 
 
 class Window:
@@ -35,6 +38,12 @@ class Window:
         self.overflowed = 0
         self.other_until = 0
         self._since = since
+        self._settling: list[tuple[int, str]] = []
+        """When a group of a rule that waits has been there for one window: it may be hot then."""
+        self._emptied: list[tuple[int, str]] = []
+        """When it is to be forgotten if still nothing has come; `emptied` says which hold."""
+        self.emptied: dict[str, int] = {}
+        """Since when a group holds nothing that is not forgotten at once."""
         self._on_time: deque[tuple[int, list[Entry]]] = deque()
         self._late: list[tuple[int, int, list[Entry]]] = []
         self._filter = filter_of(rule, kind) if rule.where is not None else None
@@ -47,6 +56,36 @@ class Window:
         """The next tick at which something leaves."""
         on_time = self._on_time[0][0] if self._on_time else NEVER
         return min(on_time, self._late[0][0]) if self._late else on_time
+
+    @property
+    def next_due(self) -> int:
+        """The next tick at which a group settles, or is to be forgotten."""
+        due = self._settling[0][0] if self._settling else NEVER
+        return min(due, self._emptied[0][0]) if self._emptied else due
+
+    def settle(self, tick: int) -> list[Group]:
+        """The groups that have been there for one window at a tick, and were not before."""
+        settled: list[Group] = []
+        while self._settling and self._settling[0][0] <= tick:
+            due, name = heapq.heappop(self._settling)
+            group = self.groups.get(name)
+            if group is not None and group.born + self._window == due:
+                settled.append(group)
+        return settled
+
+    def forgotten(self, tick: int) -> list[Group]:
+        """The groups that are to be forgotten at a tick."""
+        found: list[Group] = []
+        while self._emptied and self._emptied[0][0] <= tick:
+            due, name = heapq.heappop(self._emptied)
+            group = self.groups.get(name)
+            if group is not None and not group.lines and self.emptied[name] + FORGOTTEN == due:
+                found.append(group)
+        return found
+
+    def drop(self, group: Group) -> None:
+        """Forget a group that waited long enough."""
+        del self.groups[group.name], self.emptied[group.name]
 
     def sees(self, batch: Batch) -> bool:
         """Whether a batch of the history is for this rule.
@@ -78,6 +117,8 @@ class Window:
         for group in left:
             if not group.lines:
                 self._forget(group)
+                if self.condition.waits:
+                    self.wait(group, tick)
         return left
 
     def enter(self, batch: Batch) -> list[Entry]:
@@ -109,7 +150,15 @@ class Window:
         if group is None:
             threshold = self._thresholds.get(name, self._thresholds[UNKNOWN])
             group = self.groups[name] = Group(name, tick, threshold)
+            if self.condition.waits:
+                heapq.heappush(self._settling, (tick + self._window, name))
         return group
+
+    def wait(self, group: Group, since: int) -> None:
+        """A group of a rule that waits holds nothing since a tick."""
+        if self.rule.group_by is not None:
+            self.emptied[group.name] = since
+            heapq.heappush(self._emptied, (since + FORGOTTEN, group.name))
 
     def pin(self, name: str, tick: int) -> Group:
         """Keep a group until `unpin`."""
@@ -128,7 +177,7 @@ class Window:
             return None
         if key == RUN and kind.test is not None:
             return kind.test.runs(columns[kind.test.column])
-        keys = columns[key] if kind.columns[key] == "text" else texts(columns[key])
+        keys = columns[key] if kind.is_text(key) else texts(columns[key])
         return keys if self._translation is None else translate(self._translation, keys)
 
     def rows(self, batch: Batch) -> Sequence[int]:
@@ -160,6 +209,11 @@ class Window:
         self.other_until = tick + self.rule.window
         self.overflowed += lines
         return self.group(OTHER, tick)
+
+    def has_place(self, name: str, tick: int) -> bool:
+        """Whether a group that is in the window had a place of its own at a tick."""
+        group = self.groups.get(name)
+        return group is not None and group.born <= tick
 
     def _has_room(self, name: str, tick: int) -> bool:
         if self._since is None:

@@ -13,11 +13,15 @@ import msgspec
 from analytics_engine.errors import InputError
 from analytics_engine.records.document import Problem, convert, mapping
 from analytics_engine.records.ticks import rfc3339
+from analytics_engine.records.values import Addresses, Texts, text
 from analytics_engine.records.where import Where
 
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
-Type = Literal["text", "integer", "number"]
-"""A number may stand as text (so the agent's CSVTOJSON writes it); a missing value is `""`."""
+Type = Literal["text", "address", "integer", "number"]
+"""A number may stand as text (so the agent's CSVTOJSON writes it); a missing value is `""`.
+
+An address is of IP; what is none counts as `values.UNKNOWN`.
+"""
 Identity = tuple[Any, ...]
 
 RUN = "Run"
@@ -49,7 +53,8 @@ class Mark(Where, frozen=True, forbid_unknown_fields=True):
     def runs(self, values: Sequence[str]) -> list[str]:
         """The run of each line, given its marked column."""
         start, end = len(self.starts_with or ""), self.run_until
-        return [value[start:].partition(end)[0] if end else value[start:] for value in values]
+        runs = (value[start:].partition(end)[0] if end else value[start:] for value in values)
+        return [text(run) for run in runs]
 
 
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +80,10 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if measure in self.measures:
             return self.measures[measure].unit
         return self.unit if measure == LINES else measure
+
+    def is_text(self, column: str) -> bool:
+        """Whether its values are strings always."""
+        return self.columns.get(column) in ("text", "address")
 
     def columns_of(self, measure: str) -> set[str]:
         """The columns that a measure is taken from."""
@@ -105,7 +114,8 @@ class LineType:
     A line has `moment` (RFC 3339 as a rule; text at least) and an attribute for each column.
     """
 
-    def __init__(self, kind: Kind, columns: Sequence[str]) -> None:
+    def __init__(self, kind: Kind, columns: Sequence[str], named: Iterable[str] = ()) -> None:
+        """`named` are the columns, besides those of the top, whose values people get to see."""
         self.kind = kind
         required = {*kind.identity, *kind.required, kind.moment.column}
         self.columns = sorted({*columns, *kind.required} - {kind.moment.column})
@@ -113,13 +123,17 @@ class LineType:
         # Names of columns need not be Python's.
         names = {column: f"c{number}" for number, column in enumerate(self.columns)}
         for column in sorted(self.columns, key=lambda column: column not in required):
-            json_type = str if kind.columns[column] == "text" else int | float | str
+            json_type = str if kind.is_text(column) else int | float | str
             given = () if column in required else ("",)
             fields.append((names[column], json_type, *given))
         rename = {"moment": kind.moment.column} | {name: column for column, name in names.items()}
         self.struct = msgspec.defstruct("Line", fields, gc=False, rename=rename)
         names[kind.moment.column] = "moment"
-        self.getters = [(column, attrgetter(names[column])) for column in columns]
+        safe = {*kind.top, *named}
+        self._getters = [
+            (column, attrgetter(names[column]), _maker(kind.columns[column], column in safe))
+            for column in columns
+        ]
         self.identity = _identity([names[column] for column in kind.identity])
         places = {column: place for place, column in enumerate(kind.columns)}
         self.pick = _values([places[rename[name]] for name in self.struct.__struct_fields__])
@@ -150,11 +164,31 @@ class LineType:
                 found.append(None)
         return found
 
+    def values(self, lines: Sequence[Any]) -> dict[str, list[Any]]:
+        """The lines' values by column."""
+        return {
+            column: list(map(get, lines) if make is None else map(make, map(get, lines)))
+            for column, get, make in self._getters
+        }
+
     def _line_or_none(self, record: bytes) -> Any:
         try:
             return self._decode(record)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+
+
+def _maker(of: Type, safe: bool) -> Callable[[Any], Any] | None:
+    """What makes the values of a column safe, where that is needed."""
+    if of == "address":
+        return Addresses().__getitem__
+    if not safe:
+        return None
+    return Texts().__getitem__ if of == "text" else _number_or_text
+
+
+def _number_or_text(value: Any) -> Any:
+    return text(value) if type(value) is str else value
 
 
 def _moment_type(kind: Kind) -> Any:
@@ -225,13 +259,13 @@ def _problems(kind: Kind) -> Iterator[Problem]:
             yield key, "expected one of distinct, sum_product"
         yield from unknown(key, kind.columns_of(name))
         for column in measure.sum_product or ():
-            if kind.columns.get(column) == "text":
+            if kind.is_text(column):
                 yield key, f"{column} is text, not a number"
     if kind.test is not None:
         yield from unknown("test", [kind.test.column])
         if kind.test.problem:
             yield "test", kind.test.problem
-        if kind.columns.get(kind.test.column) not in (None, "text"):
+        if kind.columns.get(kind.test.column, "text") != "text":
             yield "test", f"{kind.test.column} is no text"
         if kind.test.run_until and not kind.test.starts_with:
             yield "test", "run_until needs starts_with: the run stands between them"

@@ -1,7 +1,6 @@
 """When a rule's value is hot: a class a condition."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import ClassVar
 
 from analytics_engine.rules.measures import Group, Number
@@ -28,10 +27,6 @@ class Condition(ABC):
     def passes(self, value: Number, other: Number) -> bool:
         """Whether a value is further beyond the threshold than another."""
 
-    def next_hot(self, groups: Iterable[Group], after: int) -> int:
-        """The next tick after another at which a group may become hot though nothing happens."""
-        return NEVER
-
 
 class AtLeast(Condition):
     """The value has reached the threshold."""
@@ -56,13 +51,6 @@ class Below(Condition):
 
     def passes(self, value: Number, other: Number) -> bool:
         return value < other
-
-    def next_hot(self, groups: Iterable[Group], after: int) -> int:
-        found, window = NEVER, self._window
-        for group in groups:
-            if after < group.born + window < found:
-                found = group.born + window
-        return found
 
 
 def condition_of(rule: Rule) -> Condition:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from analytics_engine.errors import InputError
 from analytics_engine.records.document import Problem
 from analytics_engine.records.kind import Source
-from analytics_engine.rules.reference import UNKNOWN, References
+from analytics_engine.records.values import UNKNOWN
+from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import Rule
 
 

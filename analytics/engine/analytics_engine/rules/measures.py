@@ -217,7 +217,7 @@ def measure_of(rule: Rule, kind: Kind) -> Measure:
 def filter_of(rule: Rule, kind: Kind) -> Matcher:
     """How a rule that has a `where` finds its lines."""
     assert rule.where is not None
-    return matcher(rule.where, kind.columns[rule.where.column] == "text")
+    return matcher(rule.where, kind.is_text(rule.where.column))
 
 
 def tally(names: Iterable[Name]) -> dict[Name, int]:

@@ -5,13 +5,11 @@ import io
 from collections.abc import Mapping, Sequence
 
 from analytics_engine.errors import InputError
-
-UNKNOWN = "unknown"
-"""The group of lines whose key is not in the table; a row of that key gives its values."""
+from analytics_engine.records.values import UNKNOWN
 
 
 class Reference:
-    """One table. `group` and `threshold` answer for keys that it does not hold, too."""
+    """One table. Its row UNKNOWN, if there is one, is of the keys that it does not hold."""
 
     def __init__(self, text: str, name: str = "reference") -> None:
         self.name, self.text = name, text

@@ -10,9 +10,10 @@ from string import Template
 from analytics_engine.errors import UnsupportedByFlink
 from analytics_engine.records.kind import LINES, RUN, Kind
 from analytics_engine.records.ticks import TICK_MS
+from analytics_engine.records.values import ADDRESS, HASH, LONGEST, REPLACEMENT, UNKNOWN
 from analytics_engine.rules.files import Definitions
 from analytics_engine.rules.grouping import thresholds, translation
-from analytics_engine.rules.reference import UNKNOWN, References
+from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import BELOW, Rule
 
 TABLES = {"orders"}
@@ -193,11 +194,26 @@ def _scope(rule: Rule, kind: Kind, references: References) -> tuple[str, str]:
         whole = f"SPLIT_INDEX({mark.column}, {_text(mark.run_until or '')}, 0)"
         whole = whole if mark.run_until else mark.column
         run = f"SUBSTRING({whole}, {len(mark.starts_with or '') + 1})"
-        return run, run
+        return _safe(run), run
     key, groups = translation(rule, references)
+    name = str(key)
+    value = _address(name) if kind.columns[name] == "address" else _safe(name)
     if groups is None:
-        return str(key), str(key)
-    return f"COALESCE({_map(groups)}[{key}], {_text(UNKNOWN)})", str(key)
+        return value, name
+    return f"COALESCE({_map(groups)}[{value}], {_text(UNKNOWN)})", name
+
+
+def _safe(value: str) -> str:
+    """As `values.text`."""
+    unprintable = r"[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}"
+    start = f"REGEXP_REPLACE(SUBSTRING({value}, 1, {LONGEST}), '{unprintable}', '{REPLACEMENT}')"
+    whole = f"'…' || SUBSTRING(SHA256({value}), 1, {HASH})"
+    return f"{start} || CASE WHEN CHAR_LENGTH({value}) > {LONGEST} THEN {whole} ELSE '' END"
+
+
+def _address(value: str) -> str:
+    """As `values.Addresses`."""
+    return f"CASE WHEN REGEXP({value}, '^{ADDRESS}$') THEN {value} ELSE {_text(UNKNOWN)} END"
 
 
 def _threshold(rule: Rule, references: References) -> str:
