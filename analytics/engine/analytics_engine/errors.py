@@ -32,6 +32,10 @@ class StreamError(AnalyticsError):
     """A call to a stream failed; later it may succeed."""
 
 
+class AlarmRefused(StreamError):
+    """The stream will never take the first of the alarms."""
+
+
 class IteratorExpired(StreamError):
     """The shard iterator is too old: ask for another."""
 

@@ -154,3 +154,30 @@ def test_metrics_are_put_so_that_one_that_is_missing_can_be_noticed(
     metrics = region.client("cloudwatch").list_metrics(Namespace=streams.orders)["Metrics"]
     names = {metric["MetricName"] for metric in metrics}
     assert {"Lag", "RecordsRead", "Late", "Repeated", "Ahead"} <= names
+
+
+def test_an_alarm_that_the_stream_refuses_holds_up_no_other(service, streams, tmp_path) -> None:
+    service.step()
+    giant = b'"' + b"x" * (1 << 20) + b'"'
+    alarms = [giant if number in (2, 5) else b"%d" % number for number in range(8)]
+    service._store._sql.executemany(
+        "INSERT INTO outbox (incident_id, alarm) VALUES ('i', ?)", [(alarm,) for alarm in alarms]
+    )
+    until(service, lambda: len(streams.alarms_put()) == 6)
+    assert streams.alarms_put() == [0, 1, 3, 4, 6, 7]
+    kept = sorted((tmp_path / "state" / "refused").iterdir())
+    assert [path.read_bytes() for path in kept] == [giant, giant]
+    assert service._wrong() == [
+        f"alarms that the stream refused, kept in {tmp_path / 'state' / 'refused'}: 2"
+    ]
+
+
+def test_what_waits_is_put_in_requests_that_the_stream_takes(service, streams) -> None:
+    service.step()
+    big = json.dumps("x" * 900_000).encode()
+    service._store._sql.executemany(
+        "INSERT INTO outbox (incident_id, alarm) VALUES ('i', ?)", [(big,)] * 9
+    )
+    until(service, lambda: service._sent == 9)
+    assert len(streams.alarms_put()) == 9
+    assert service.errors == {}

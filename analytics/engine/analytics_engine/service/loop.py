@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, wait
 
+from python_service import file
 from python_service.notify import notify
 
-from analytics_engine.errors import InputError, StreamError
+from analytics_engine.errors import AlarmRefused, InputError, StreamError
 from analytics_engine.evaluation.alarm import Alarm
 from analytics_engine.records.kind import Source as Held
 from analytics_engine.service import status
@@ -35,6 +36,7 @@ class Service:
         """Raises StateError."""
         config.state_directory.mkdir(parents=True, exist_ok=True)
         self._directory = config.state_directory
+        self._refused = config.state_directory / "refused"
         self._sink, self._inputs = sink, inputs
         self._store = Store(config.state_directory / "engine.db")
         self._sources = sources
@@ -113,7 +115,9 @@ class Service:
 
     def _wrong(self) -> list[str]:
         read = [text for follower in self.followers.values() for text in follower.errors.values()]
-        return [*self.errors.values(), *read]
+        refused = len(list(self._refused.glob("*.json")))
+        kept = [f"alarms that the stream refused, kept in {self._refused}: {refused}"] * (refused > 0)
+        return [*self.errors.values(), *read, *kept]
 
     def _send(self) -> None:
         if self._send_at > time.monotonic():
@@ -123,6 +127,12 @@ class Service:
             return
         try:
             self._sent = self._sink.put(waiting) or self._sent
+        except AlarmRefused as error:
+            number, _, alarm = waiting[0]
+            log.error("alarm %d is set aside, the stream refuses it: %r", number, str(error))
+            self._refused.mkdir(exist_ok=True)
+            file.replace(self._refused / f"{number}.json", alarm)
+            self._sent = number
         except StreamError as error:
             self._fail("sending", error)
             self._send_at = time.monotonic() + RETRY_SECONDS

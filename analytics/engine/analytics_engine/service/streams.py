@@ -11,10 +11,19 @@ import botocore.session
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from analytics_engine.errors import IteratorExpired, PositionUnknown, ShardGone, StreamError
+from analytics_engine.errors import (
+    AlarmRefused,
+    IteratorExpired,
+    PositionUnknown,
+    ShardGone,
+    StreamError,
+)
 
 LIMIT = 5_000
 """Records a request: what 2 MiB/s and 3 requests a second and shard allow, and no more memory."""
+PUT_BYTES = 4 * 1024 * 1024
+"""A PutRecords may have 5 MiB."""
+INVALID = {"InvalidArgumentException", "ValidationException"}
 
 
 class Record(msgspec.Struct, gc=False):
@@ -138,17 +147,34 @@ class Sink:
     def put(self, alarms: Sequence[tuple[int, str, bytes]]) -> int:
         """Put alarms (number, incident, JSON), an incident's in one shard; return the last number.
 
-        Stops at the first that was refused, so that none overtakes another.
+        Stops where the stream takes no more now, so that none overtakes another. Raises
+        AlarmRefused where it will never take the first.
         """
+        alarms = _at_once(alarms)
         records = [{"Data": data, "PartitionKey": incident} for _, incident, data in alarms]
-        with _translated():
-            answer = self._kinesis.put_records(StreamName=self._stream, Records=records)
+        try:
+            with _translated():
+                answer = self._kinesis.put_records(StreamName=self._stream, Records=records)
+        except AlarmRefused:
+            if len(alarms) == 1:
+                raise
+            return self.put(alarms[: len(alarms) // 2])  # one spoils the request of all
         sent = 0
         for (number, _, _), result in zip(alarms, answer["Records"], strict=True):
             if result.get("ErrorCode"):
                 break
             sent = number
         return sent
+
+
+def _at_once(alarms: Sequence[tuple[int, str, bytes]]) -> Sequence[tuple[int, str, bytes]]:
+    """As many as one request may have, but one at least."""
+    size = 0
+    for count, (_, incident, data) in enumerate(alarms):
+        size += len(incident) + len(data)
+        if size > PUT_BYTES:
+            return alarms[: max(count, 1)]
+    return alarms
 
 
 @contextmanager
@@ -164,6 +190,8 @@ def _translated() -> Iterator[None]:
             raise PositionUnknown(str(error)) from error
         if code == "ResourceNotFoundException" and error.operation_name == "GetShardIterator":
             raise ShardGone(str(error)) from error
+        if code in INVALID and error.operation_name == "PutRecords":
+            raise AlarmRefused(str(error)) from error
         raise StreamError(str(error)) from error
     except (BotoCoreError, OSError, msgspec.MsgspecError) as error:
         raise StreamError(str(error)) from error
