@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from analytics_engine.evaluation.snapshot import Counts
 from analytics_engine.offline.backtest import backtest
 from analytics_engine.rules.rule import Rule
 
@@ -77,7 +76,7 @@ def replay(request: pytest.FixtureRequest, rows: list[list[str]], tmp_path: Path
 
 
 def test_the_engine_says_the_same(replay: Replay) -> None:
-    alarms = backtest([replay.log], over_orders([replay.rule]), Counts())
+    alarms = backtest([replay.log], over_orders([replay.rule])).alarms
     assert sorted(map(said, alarms)) == replay.wanted
 
 

@@ -15,7 +15,6 @@ from unittest.mock import MagicMock
 
 import msgspec
 import pytest
-from analytics_engine.evaluation.snapshot import Counts
 from analytics_engine.offline.backtest import backtest
 from analytics_engine.rules.files import load
 
@@ -144,7 +143,7 @@ def test_same_alarms(flink: Flink, inputs: Path) -> None:
         "".join("\t".join(line[name] for name in ORDERS.kind.columns) + "\n" for line in lines)
     )
     found = {key(alarm) for alarm in flink.alarms()}
-    alarms = backtest([inputs / "orders.log"], load(inputs / "rules.yml"), Counts())
+    alarms = backtest([inputs / "orders.log"], load(inputs / "rules.yml")).alarms
     wanted = {key(msgspec.to_builtins(alarm)) for alarm in alarms}
     assert {"OPEN", "REMINDER", "CLOSE"} <= {one[2] for one in wanted}
     assert found == wanted

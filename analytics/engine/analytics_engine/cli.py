@@ -13,7 +13,6 @@ from python_service import log
 from python_service.status import silence
 
 from analytics_engine.errors import AnalyticsError
-from analytics_engine.evaluation.snapshot import Counts
 from analytics_engine.offline import rule_tests
 from analytics_engine.offline.backtest import backtest
 from analytics_engine.offline.report import table
@@ -23,7 +22,7 @@ from analytics_engine.rules.files import HOME, STREAMS, Definitions, load
 from analytics_engine.service import config, status
 from analytics_engine.service.inputs import Inputs
 
-OK, WRONG = 0, 1
+OK, WRONG, INCOMPLETE = 0, 1, 3
 WIDE = 200
 """Columns of a table that no terminal shows."""
 RULES = HOME / "rules.yml"
@@ -82,7 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     check = records.add_parser("check", help="name all that is wrong with a description")
     check.set_defaults(do=_records_check)
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    backtest = commands.add_parser("backtest", help="what rules would have said of recorded lines")
+    backtest = commands.add_parser(
+        "backtest",
+        help="what rules would have said of recorded lines",
+        epilog=f"Exit code {INCOMPLETE}: some lines were left out, as is said of each file.",
+    )
     backtest.set_defaults(do=_backtest)
     backtest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="logs")
     backtest.add_argument("--rules", dest="file", type=Path, default=RULES, metavar="FILE")
@@ -115,34 +118,32 @@ def _backtest(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     definitions = _load(options)
-    counts = Counts()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         size = sum(file.stat().st_size for file in options.files)
         task = bar.add_task("reading", total=size)
-        alarms = backtest(
-            options.files,
-            definitions,
-            counts,
-            lambda read: bar.update(task, completed=read),
-        )
-        if options.form == "json":
-            for alarm in alarms:
-                print(msgspec.json.encode(alarm).decode())
-        else:
-            made = table(alarms)
-    if options.form == "table":
+        replay = backtest(options.files, definitions, lambda read: bar.update(task, completed=read))
+    if options.form == "json":
+        for alarm in replay.alarms:
+            print(msgspec.json.encode(alarm).decode())
+    else:
         # A file or a pipe has no width; rich would take 80 columns and cut what does not fit.
-        Console(width=None if sys.stdout.isatty() else WIDE).print(made)
-    console.print(
-        f"{counts.lines_counted} lines counted, {counts.repeated} repeated, {counts.late} late, "
-        f"{counts.unreadable} unreadable, {counts.alarms} alarms"
+        Console(width=None if sys.stdout.isatty() else WIDE).print(table(replay.alarms))
+    for file in replay.sorted:
+        print(f"{file}: not in the order of time; sorted", file=sys.stderr)
+    for file, why in replay.left_out.items():
+        print(f"{file}: not all was counted, as {why}", file=sys.stderr)
+    counts = replay.counts
+    print(
+        f"{counts.lines_counted} lines counted ({counts.of_tests} of tests), "
+        f"{counts.repeated} repeated, {counts.unreadable} unreadable, {counts.alarms} alarms",
+        file=sys.stderr,
     )
     if counts.unreadable and not counts.lines_counted:
         kinds = " or ".join(sorted({f"{s.kind.name} line" for s in definitions.sources.values()}))
-        console.print(f"No line is an {kinds} as the logs hold them (CSV, tabs or JSON).")
+        print(f"No line is an {kinds} as the logs hold them (CSV, tabs or JSON).", file=sys.stderr)
         return WRONG
-    return OK
+    return INCOMPLETE if replay.left_out else OK
 
 
 def _records_check(options: argparse.Namespace) -> int:

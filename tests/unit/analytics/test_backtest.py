@@ -4,17 +4,20 @@ import bz2
 import gzip
 import json
 import lzma
+import random
 from pathlib import Path
 
 import pytest
 from analytics_engine.cli import main
+from analytics_engine.evaluation.tracker import Tracker
+from analytics_engine.offline import order
 
 from tests.unit.analytics.conftest import ORDERS, time_of
 
 RULES = """
 rules:
   - {name: surge, threshold: 30, window_seconds: 5, quiet_seconds: 10}
-  - {name: silent, threshold: 1, comparison: below, window_seconds: 60}
+  - {name: silent, threshold: 1, comparison: below, window_seconds: 60, reminder_seconds: null}
 """
 
 
@@ -60,7 +63,7 @@ def test_alarms_are_printed_as_they_stand_on_the_stream(backtest) -> None:
         ("surge", "OPEN", time_of(3_000), 30),
         ("surge", "CLOSE", time_of(22_000), 0),
     ]
-    assert "100 lines counted, 0 repeated" in err
+    assert "100 lines counted (0 of tests), 0 repeated" in err
     assert "2 alarms" in err
 
 
@@ -80,8 +83,56 @@ def test_files_are_read_together(backtest) -> None:
 
 
 def test_repeats_and_what_is_no_line_are_counted(backtest) -> None:
-    _, err = backtest(lines(",", range(2)) + lines(",", range(1, 2)) + b"nonsense\n")
-    assert "20 lines counted, 10 repeated, 0 late, 1 unreadable" in err
+    odd = lines(",", range(1)).replace(b"Z,", b"z,")  # a moment that is none
+    _, err = backtest(lines(",", range(2)) + lines(",", range(1, 2)) + b"nonsense\n" + odd, code=3)
+    assert "20 lines counted (0 of tests), 10 repeated, 11 unreadable" in err
+    assert "orders.log.0: not all was counted, as line 31 is none" in err
+
+
+def test_lines_of_tests_are_told(backtest) -> None:
+    _, err = backtest(lines(",", range(2)).replace(b"I1", b"V1"))
+    assert "20 lines counted (10 of tests)" in err
+
+
+MIXED = {
+    "newest first": lambda whole: reversed(whole),
+    "two hosts one after the other": lambda whole: [*whole[::2], *whole[1::2]],
+    "files in the shell's order": lambda whole: [*whole[80:], *whole[:40], *whole[40:80]],
+    "shuffled": lambda whole: random.Random(1).sample(whole, len(whole)),
+}
+
+
+@pytest.mark.parametrize("run", [7, order.RUN], ids=["from disk", "in memory"])
+@pytest.mark.parametrize("mix", MIXED.values(), ids=MIXED)
+def test_what_is_not_in_order_is_sorted(backtest, monkeypatch, mix, run) -> None:
+    monkeypatch.setattr(order, "RUN", run)
+    content = lines(",", range(10))
+    whole, _ = backtest(content)
+    out, err = backtest(b"\n".join(mix(content.splitlines())), lines("\t", range(0)))
+    assert out == whole
+    assert "100 lines counted (0 of tests), 0 repeated, 0 unreadable, 2 alarms" in err
+    assert "orders.log.0: not in the order of time; sorted" in err
+
+
+def test_a_line_from_the_future_costs_no_other(backtest) -> None:
+    content = lines(",", range(10))
+    ahead = content.splitlines()[0].replace(b"I0", b"X").replace(b"2026-", b"2099-") + b"\n"
+    for year in (b"2099-", b"9999-", b"0001-"):
+        out, err = backtest(ahead.replace(b"2099-", year) + content, code=3)
+        assert out == backtest(content)[0]
+        assert "100 lines counted (0 of tests), 0 repeated, 1 unreadable" in err
+        assert f"as line 1 has an impossible moment, '{year.decode()}" in err
+
+
+def test_a_year_without_lines_is_passed_over_at_once(backtest, monkeypatch) -> None:
+    content = lines(",", range(10))
+    before = lines(",", range(10)).replace(b"I", b"J").replace(b"2026-", b"2025-")
+    steps = []
+    step = Tracker.step
+    monkeypatch.setattr(Tracker, "step", lambda *given: steps.append(0) or step(*given))
+    out, _ = backtest(before + content)
+    assert out.count("OPEN") == 3  # two surges, and the silence between them
+    assert len(steps) < 1_000
 
 
 def test_a_table_has_a_row_an_incident(backtest) -> None:

@@ -84,7 +84,7 @@ class Intake:
             if tick is None or moment[prefix:] not in tails:
                 try:
                     tick = ticks.of(moment)
-                except (ValueError, OverflowError):
+                except ValueError:
                     counts.unreadable += 1
                     continue
             if -lateness <= tick - latest * _TICKS <= _AHEAD and tick > decided:
@@ -113,6 +113,7 @@ class Intake:
             if mark is not None and not excluded(mark, columns[mark.column]):
                 test, batch = self._parted(batch)
                 if len(test):
+                    self.counts.of_tests += len(test)
                     tests.append(test)
                     self._history.add(test)
                 if not len(batch):

@@ -45,6 +45,12 @@ class Past:
         for tick in late:
             yield joined(self._late[tick])
 
+    def next(self, tick: int) -> int | None:
+        """As of a history."""
+        late = [first for first in self._late if first > tick]
+        found = self._history.next(tick)
+        return min(late if found is None else [*late, found], default=None)
+
     def _read(self, span: Span) -> Iterator[Batch]:
         return filter(self._window.sees, self._history.read(*span))
 

@@ -13,6 +13,8 @@ class Counts(msgspec.Struct):
     records_read: int = 0
     unreadable: int = 0
     lines_counted: int = 0
+    of_tests: int = 0
+    """Of these, lines of tests."""
     repeated: int = 0
     late: int = 0
     too_late: int = 0

@@ -41,11 +41,17 @@ def keep(history: History, rules: Iterable[tuple[Window, Iterable[Incident]]], n
         for incident in incidents:
             if _is_over(incident):
                 continue
-            until = incident.topped - incident.topped % EVERY + EVERY
-            last_hot = now if incident.hot else incident.last_hot
-            while last_hot >= until:
+            topped, last_hot = incident.topped, now if incident.hot else incident.last_hot
+            while (until := topped - topped % EVERY + EVERY) <= last_hot:
+                following = history.next(topped)
+                if following is None or following > last_hot:
+                    incident.topped = last_hot - last_hot % EVERY
+                    break
+                if following > until:  # nothing is to be counted until then
+                    topped = (following - 1) // EVERY * EVERY
+                    continue
                 of_rule.setdefault((incident.topped, until), []).append(incident)
-                until += EVERY
+                topped = until
         for span, some in of_rule.items():
             due.setdefault(span, []).append((window, some))
     for (topped, until), together in sorted(due.items(), key=lambda item: item[0]):

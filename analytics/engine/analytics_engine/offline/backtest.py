@@ -1,73 +1,103 @@
 """What the rules would have said of recorded lines: the same engine, as fast as it goes."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from analytics_engine.evaluation.alarm import Alarm
 from analytics_engine.evaluation.engine import Engine
 from analytics_engine.evaluation.snapshot import Counts, Snapshot
-from analytics_engine.offline.recording import Recording, source_of
+from analytics_engine.offline.recording import Recording, Unordered, source_of
 from analytics_engine.records import history
 from analytics_engine.records.clock import KEPT
 from analytics_engine.rules.files import Definitions
 
 
+@dataclass
+class Replay:
+    """What rules would have said, and of what."""
+
+    alarms: list[Alarm]
+    """Stream by stream, as time passes in the files."""
+    counts: Counts
+    sorted: list[Path]
+    """Files whose lines did not stand in the order of their moments."""
+    left_out: dict[Path, str]
+    """Files of which not every line was counted: the first that was not, and why."""
+
+
 def backtest(
     files: Sequence[Path],
     definitions: Definitions,
-    counts: Counts,
     progress: Callable[[int], None] = lambda _: None,
-) -> Iterator[Alarm]:
-    """The alarms, stream by stream, as time passes in the files; `counts` is brought up to date.
+) -> Replay:
+    """Evaluate recorded lines; `progress` is told how many bytes have been read.
 
-    Each file is a shard of the stream whose lines it holds: they may overlap. `progress` is told
-    how many bytes have been read. Raises InputError where a file holds lines of no stream.
+    Each file is a shard of the stream whose lines it holds: they may overlap. Raises InputError
+    where a file holds lines of no stream, OSError.
     """
+    replay = Replay([], Counts(), [], {})
     recordings: dict[str, list[Recording]] = {}
     for path in files:
         recording = Recording(path)
         recordings.setdefault(source_of(recording, definitions.sources), []).append(recording)
     everything = [recording for some in recordings.values() for recording in some]
+
+    def read() -> None:
+        progress(sum(recording.position for recording in everything))
+
     for source, some in recordings.items():
-        for alarms in _replay(source, some, definitions, counts):
-            progress(sum(recording.position for recording in everything))
-            yield from alarms
+        while (alarms := _evaluate(source, some, definitions, replay.counts, read)) is None:
+            pass
+        replay.alarms += alarms
+        replay.sorted += [recording.path for recording in some if not recording.ordered]
+        replay.left_out |= {r.path: r.left_out for r in some if r.left_out is not None}
+    return replay
 
 
-def _replay(
+def _evaluate(
     source: str,
-    recordings: Sequence[Recording],
+    recordings: list[Recording],
     definitions: Definitions,
     counts: Counts,
-) -> Iterator[list[Alarm]]:
-    """The alarms of one stream, batch by batch."""
-    engine = offline_engine(definitions, source, counts)
-    shards = {str(number): recording for number, recording in enumerate(recordings)}
+    read: Callable[[], None],
+) -> list[Alarm] | None:
+    """The alarms of one stream; None where a recording must be sorted first, as it then will be."""
+    engine = offline_engine(definitions, source)
     batches = {}
-    for name, recording in shards.items():
-        engine.open_shard(name)
-        batches[name] = recording.batches(engine.intake.lines)
+    for number, recording in enumerate(recordings):
+        engine.open_shard(str(number))
+        batches[str(number)] = recording.batches(engine.intake.lines, engine.source.lateness_ms)
+    alarms: list[Alarm] = []
     while engine.shards:
         name = min(engine.shards, key=lambda name: engine.shards[name].watermark_ms)
-        batch = next(batches[name], None)
+        try:
+            batch = next(batches[name], None)
+        except Unordered:
+            recordings[int(name)].ordered = False
+            return None
         if batch is None:
             engine.close_shard(name)
         else:
             engine.take(name, "", *batch)
-        yield engine.advance()
+        alarms += engine.advance()
+        read()
         engine.history.save()
         engine.history.expire(engine.decided - KEPT)
         engine.settle()
-    yield engine.finish()
+    alarms += engine.finish()
+    for field in Counts.__struct_fields__:
+        setattr(counts, field, getattr(counts, field) + getattr(engine.counts, field))
+    return alarms
 
 
-def offline_engine(definitions: Definitions, source: str, counts: Counts | None = None) -> Engine:
+def offline_engine(definitions: Definitions, source: str) -> Engine:
     """An engine that begins with these rules and remembers nothing beyond the process."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.executescript(history.SCHEMA)
     connection.execute("BEGIN")
-    snapshot = Snapshot(counts=counts or Counts())
-    engine = Engine(history.History(connection, source), snapshot, definitions.sources[source])
+    stream = history.History(connection, source)
+    engine = Engine(stream, Snapshot(), definitions.sources[source])
     engine.change(*definitions.of(source))
     return engine

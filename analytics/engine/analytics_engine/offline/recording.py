@@ -5,12 +5,15 @@ import csv
 import gzip
 import io
 import lzma
+import time
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from analytics_engine.errors import InputError
+from analytics_engine.offline import order
+from analytics_engine.records.clock import AHEAD_MS
 from analytics_engine.records.kind import LineType, Sources
 from analytics_engine.records.ticks import Ticks, milliseconds
 
@@ -20,35 +23,104 @@ SAMPLE = 100
 _COMPRESSED = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open, b"BZ": bz2.open}
 
 
+class Unordered(Exception):
+    """A line is older than one before it by more than the stream's lateness."""
+
+
 class Recording:
     """One file: a JSON object a line, or without a header CSV by RFC 4180 or tab-separated."""
 
     def __init__(self, path: Path) -> None:
+        """Raises OSError."""
         self.path = path
-        self._raw = path.open("rb")
+        self.ordered = True
+        """Whether its lines are believed to stand in the order of their moments."""
+        self.left_out: str | None = None
+        """The first line that is not counted, and why."""
+        raw, text = self._open()
+        with raw, text:
+            self._head = list(islice(text, SAMPLE))
+        self._raw: io.BufferedReader | None = None
         self._size = path.stat().st_size
-        opened: Any = _COMPRESSED.get(self._raw.peek(2)[:2], lambda raw: raw)(self._raw)
-        self._text = io.TextIOWrapper(opened, encoding="utf-8", errors="replace", newline="")
-        self._head = list(islice(self._text, SAMPLE))
         self._seconds: dict[str, int] = {}
-        self._latest = 0.0
+        self._now = time.time() * 1000 + AHEAD_MS
+
+    def _open(self) -> tuple[io.BufferedReader, io.TextIOWrapper]:
+        raw = self.path.open("rb")
+        opened: Any = _COMPRESSED.get(raw.peek(2)[:2], lambda raw: raw)(raw)
+        return raw, io.TextIOWrapper(opened, encoding="utf-8", errors="replace", newline="")
 
     @property
     def position(self) -> int:
         """Bytes of the file that have been read."""
+        if self._raw is None:
+            return 0
         return self._size if self._raw.closed else self._raw.tell()
 
     def sample(self, lines: LineType) -> int:
         """How many of the first lines are lines of that type."""
         return sum(line is not None for line in self._parsed(self._head, lines))
 
-    def batches(self, lines: LineType) -> Iterator[tuple[list[float], list[Any]]]:
-        """When lines arrived, in seconds, and the lines, None for what is none."""
-        with self._raw, self._text:
-            texts = chain(self._head, self._text)
-            while some := list(islice(texts, BATCH)):
-                parsed = self._parsed(some, lines)
-                yield self._arrivals(parsed), parsed
+    def batches(self, lines: LineType, lateness_ms: int) -> Iterator[tuple[list[float], list[Any]]]:
+        """When lines arrived, in seconds, and the lines, None for what is none.
+
+        Raises Unordered where they are not as `ordered` says; else they are sorted first.
+        """
+        self.left_out = None
+        self._raw, text = self._open()
+        with self._raw, text:
+            texts: Iterator[str] = text
+            if not self.ordered:
+                texts = order.sort(self._timed(texts, lines))
+            latest, lateness = 0.0, lateness_ms / 1000
+            for _, parsed, moments in self._read(texts, lines):
+                # Nobody noted when a line arrived: the latest moment until then stands for it.
+                arrivals = []
+                for moment in moments:
+                    if moment > latest:
+                        latest = moment
+                    elif 0 < moment < latest - lateness:
+                        raise Unordered
+                    arrivals.append(latest)
+                yield arrivals, parsed
+
+    def _timed(self, texts: Iterator[str], lines: LineType) -> Iterator[order.Timed]:
+        """The texts with their moments; what has none goes with the one before."""
+        last = 0.0
+        for some, _, moments in self._read(texts, lines):
+            for line, moment in zip(some, moments, strict=True):
+                last = moment or last
+                yield last, line if line.endswith("\n") else f"{line}\n"
+
+    def _read(
+        self, texts: Iterator[str], lines: LineType
+    ) -> Iterator[tuple[list[str], list[Any], list[float]]]:
+        """Texts, the lines that they are (None for what is none), and their moments (0: none)."""
+        seconds, tails, count = self._seconds, Ticks.TAILS, 0
+        while some := list(islice(texts, BATCH)):
+            parsed = self._parsed(some, lines)
+            moments: list[float] = []
+            for line in parsed:
+                moment = 0.0
+                if line is not None:
+                    text = line.moment
+                    second = seconds.get(text[:19])
+                    if second is None or text[19:20] != "." or text[Ticks.PREFIX :] not in tails:
+                        moment = self._moment(text)
+                    else:
+                        moment = second + int(text[20:23]) / 1000
+                if not moment:
+                    parsed[len(moments)] = None
+                    if self.left_out is None:
+                        why = (
+                            "is none"
+                            if line is None
+                            else f"has an impossible moment, {line.moment!r}"
+                        )
+                        self.left_out = f"line {count + len(moments) + 1} {why}"
+                moments.append(moment)
+            count += len(some)
+            yield some, parsed, moments
 
     def _parsed(self, texts: Sequence[str], lines: LineType) -> list[Any]:
         first = self._head[0]
@@ -60,29 +132,13 @@ class Recording:
         made = [lines.struct(*lines.pick(row)) if len(row) == width else None for row in rows]
         return lines.normalised(made)
 
-    def _arrivals(self, lines: Sequence[Any]) -> list[float]:
-        """Nobody noted when a line arrived: the latest moment until then stands for it."""
-        latest, seconds = self._latest, self._seconds
-        arrivals = []
-        for line in lines:
-            if line is not None:
-                text = line.moment
-                second = seconds.get(text[:19])
-                if second is None or text[19:20] != "." or text[Ticks.PREFIX :] not in Ticks.TAILS:
-                    moment = self._moment(text)
-                else:
-                    moment = second + int(text[20:23]) / 1000
-                if moment > latest:
-                    latest = moment
-            arrivals.append(latest)
-        self._latest = latest
-        return arrivals
-
     def _moment(self, text: str) -> float:
         try:
             moment = milliseconds(text)
-        except (ValueError, OverflowError):
-            return 0.0  # the engine counts it as unreadable
+        except ValueError:
+            return 0.0
+        if not 0 < moment < self._now:
+            return 0.0
         if text[Ticks.PREFIX :] in Ticks.TAILS:
             if len(self._seconds) > BATCH:
                 self._seconds.clear()

@@ -88,6 +88,17 @@ class History:
                 yield from (b for b in self._load(second) if first <= b.tick <= last)
         yield from (b for b in self._tail if first <= b.tick <= last)
 
+    def next(self, tick: int) -> int | None:
+        """A tick after another before which nothing follows it; None where nothing does at all."""
+        if tick >= (self._tail[-1].tick if self._tail else tick):
+            return None
+        second = (tick + 1) // SECOND * SECOND
+        sql = "SELECT min(first) FROM history WHERE stream = ? AND first >= ?"
+        saved = self._sql.execute(sql, (self._stream, second)).fetchone()[0]
+        tail = next((batch.tick for batch in self._tail if batch.tick > tick), None)
+        found = [max(known, tick + 1) for known in (saved, tail) if known is not None]
+        return min(found, default=None)
+
     def stray(self, identity: Identity, first: int, tick: int) -> bool:
         """Note a line that counts at another tick than its own; False if it has counted before."""
         if first < tick and identity in self._counted(first // SECOND):

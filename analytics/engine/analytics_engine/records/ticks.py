@@ -1,6 +1,6 @@
 """The ticks in which event time is counted, as indices since the epoch."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 
 TICK_MS = 100
 SECOND = 1000 // TICK_MS
@@ -11,10 +11,13 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def milliseconds(moment: str) -> int:
-    """Milliseconds since the epoch; ValueError unless it is RFC 3339 with a zone."""
+    """Milliseconds since the epoch; ValueError unless it is RFC 3339 with a zone.
+
+    The first and the last year are refused: what is reckoned from a moment must be one as well.
+    """
     parsed = datetime.fromisoformat(moment)
-    if parsed.tzinfo is None:
-        raise ValueError(f"no zone in {moment!r}")
+    if parsed.tzinfo is None or not MINYEAR < parsed.year < MAXYEAR:
+        raise ValueError(f"no zone, or no year to reckon with, in {moment!r}")
     return (parsed - _EPOCH) // _MILLISECOND
 
 
@@ -45,7 +48,7 @@ class Ticks(dict[str, int]):
     LIMIT = 10_000
 
     def of(self, moment: str) -> int:
-        """The tick of a moment that is not known yet; ValueError or OverflowError if it is none."""
+        """The tick of a moment that is not known yet; ValueError if it is none."""
         tick = first_tick(milliseconds(moment))
         if moment[self.PREFIX :] in self.TAILS:
             if len(self) >= self.LIMIT:

@@ -116,7 +116,9 @@ class Service:
     def _wrong(self) -> list[str]:
         read = [text for follower in self.followers.values() for text in follower.errors.values()]
         refused = len(list(self._refused.glob("*.json")))
-        kept = [f"alarms that the stream refused, kept in {self._refused}: {refused}"] * (refused > 0)
+        kept = [f"alarms that the stream refused, kept in {self._refused}: {refused}"] * (
+            refused > 0
+        )
         return [*self.errors.values(), *read, *kept]
 
     def _send(self) -> None:
