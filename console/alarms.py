@@ -5,6 +5,7 @@ from typing import Any
 
 from console.errors import ConsoleError
 from console.stack import Stack
+from console.terminal import line
 
 Row = dict[str, Any]
 
@@ -29,11 +30,19 @@ def sentence(row: Row) -> str:
     """An alarm on one line, for people."""
     time = row["alarm_creation_time"].replace("T", " ").removesuffix("Z")[:19]
     scope = f" {row['scope']}" if row["scope"] else ""
-    level, seconds = f"{row['value']:,g} {row['unit']}", f"{row['window_seconds']:g} s"
-    what = f"{level} in {seconds}, threshold {row['threshold']:,g}"
+    level, seconds = f"{amount(row['value'])} {row['unit']}", f"{row['window_seconds']:g} s"
+    what = f"{level} in {seconds}, threshold {amount(row['threshold'])}"
     if row["kind"] == "CLOSE" and None not in (row["duration_seconds"], row["peak"]):
-        what = f"over after {row['duration_seconds']:.0f} s, peak {row['peak']:,g} {row['unit']}"
+        peak = f"{amount(row['peak'])} {row['unit']}"
+        what = f"over after {row['duration_seconds']:.0f} s, peak {peak}"
     if row["reason"]:
         what += f" ({row['reason']})"
     late = ", found late" if row["late"] else ""
-    return f"{time}  {row['kind']:<10} {row['rule']}{scope}: {what}{late}"
+    return line(f"{time}  {row['kind']:<10} {row['rule']}{scope}: {what}{late}")
+
+
+def amount(value: float) -> str:
+    """A number as people write it: 1,234,363.80, but 30 and 0.0123."""
+    if value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.6g}"

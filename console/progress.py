@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
+from rich.text import Text as Styled
 
 from console.playbook import End, Event, Play, Result, Task, Text
 from console.terminal import clock, err
@@ -42,7 +43,7 @@ def follow(events: Iterable[Event], log: Path) -> End:
             if isinstance(event, End):
                 view.close(event, log)
                 return event
-            status.update(view.current)
+            status.update(Styled(view.current))
     raise AssertionError("a run ends with an End")
 
 
@@ -67,7 +68,8 @@ class _View:
             case Task(name, path):
                 self._finish_task()
                 if self._play:
-                    err.print(f"[bold]{clock(time.monotonic() - self.started):>5}  {self._play}")
+                    elapsed = clock(time.monotonic() - self.started)
+                    err.print(f"{elapsed:>5}  {self._play}", style="bold")
                     self._play = ""
                 self._task, self._task_started, self._changed = event, time.monotonic(), []
                 self.log.write(f"\nTASK [{name}] {path}\n")
@@ -89,12 +91,10 @@ class _View:
     def _finish_task(self) -> None:
         took = time.monotonic() - self._task_started
         if self._task and (self._changed or took >= SLOW_SECONDS):
-            changed = (
-                f"  [yellow]changed: {', '.join(sorted(set(self._changed)))}"
-                if self._changed
-                else ""
-            )
-            err.print(f"[dim]{clock(took):>11}[/]  {self._task.name}{changed}")
+            hosts = ", ".join(sorted(set(self._changed)))
+            changed = (f"  changed: {hosts}", "yellow") if hosts else ""
+            time_taken = (f"{clock(took):>11}", "dim")
+            err.print(Styled.assemble(time_taken, f"  {self._task.name}", changed))
         self._task = None
 
     def close(self, end: End, log: Path) -> None:
@@ -104,11 +104,11 @@ class _View:
         # A task that failed and was rescued is among them; the last is what ended the run.
         for task, result in self._failed:
             where = f"{task.name}\n{task.path}" if task else ""
-            err.print(f"\n{result.host}: {where}", style="red bold", markup=False)
-            err.print(explain(result), markup=False)
+            err.print(f"\n{result.host}: {where}", style="red bold")
+            err.print(explain(result))
         if not self._failed:
-            err.print("\n".join(self._texts), markup=False)
-        err.print(f"\nThe whole output is in {log}", markup=False)
+            err.print("\n".join(self._texts))
+        err.print(f"\nThe whole output is in {log}")
 
 
 def describe(result: Result) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from rich.markup import escape
 from rich.text import Text
 
 from console.health import Health, describe
@@ -27,9 +26,10 @@ def show_health(health: Health) -> None:
         out.print(line)
     faults = [(host.name, fault) for host in health.hosts for fault in host.faults]
     for name, fault in [*faults, *(("stack", fault) for fault in health.faults)]:
-        out.print(f"[red]{name}: {escape(fault)}")
+        out.print(f"{name}: {fault}", style="red")
 
 
 def show_stages(stages: Mapping[str, str]) -> None:
     """The counts on one line, in the order that a line passes the stages."""
-    out.print("  →  ".join(f"{name} [bold]{count}[/]" for name, count in stages.items()))
+    parts = [Text.assemble(f"{name} ", (count, "bold")) for name, count in stages.items()]
+    out.print(Text("  →  ").join(parts))

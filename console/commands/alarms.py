@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         return _show_json(rows) if options.json else _show_summary(rows)
     rows = follow(stack) if options.follow else iter(alarms.ask(stack, "list"))
     for row in rows:
-        out.print(json.dumps(row) if options.json else alarms.sentence(row), markup=False)
+        out.print(json.dumps(row) if options.json else alarms.sentence(row))
     return 0
 
 
@@ -59,7 +59,7 @@ def _show_summary(rows: list[dict[str, Any]]) -> int:
     rows = sorted(rows, key=lambda row: (row["rule"], row["hour"]))
     for rule, hours in groupby(rows, key=lambda row: row["rule"]):
         hours = list(hours)
-        out.print(f"[bold]{rule}[/]")
+        out.print(rule, style="bold")
         for row in hours:
             out.print(f"  {row['hour'].replace('T', ' ')[:16]}  {_amounts([row])}")
         out.print(f"  {'whole month':<16}  {_amounts(hours)}\n")
@@ -72,5 +72,5 @@ def _amounts(rows: list[dict[str, Any]]) -> str:
     return (
         f"{incidents:>6} {'incident ' if incidents == 1 else 'incidents'}"
         f"{sum(row['minutes_in_alarm'] for row in rows):>9.1f} minutes in alarm"
-        f"   peak {worst(row['peak'] for row in rows):g}"
+        f"   peak {alarms.amount(worst(row['peak'] for row in rows))}"
     )

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         command.append(str(source.relative_to(ROOT)))
         if subprocess.run(command, cwd=ROOT).returncode:
             raise ConsoleError(f"{source.relative_to(ROOT)} could not be locked")
-        out.print(str(target.relative_to(ROOT)), markup=False)
+        out.print(str(target.relative_to(ROOT)))
     return 0
 
 

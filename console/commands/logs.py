@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         answers = list(pool.map(_read, commands.values()))
     lines = by_time(line for lines, _ in answers for line in lines)
     for line in lines:
-        out.print(line, markup=False)
+        out.print(line)
     if not lines:
         err.print("Nothing there: no such unit on these hosts, or one that has said nothing.")
     return max(code for _, code in answers)

@@ -6,7 +6,7 @@ from typing import Any
 
 from console import rejected
 from console import stack as stacks
-from console.terminal import err, out
+from console.terminal import err, line, out
 
 USES_STACK = True
 MAX_SHOWN = 1000
@@ -23,8 +23,14 @@ def run(options: argparse.Namespace) -> int:
     if not any(rejected.keys(s3, bucket, options.function)):
         err.print("No record was rejected.")
     elif options.action == "redrive":
-        for key in rejected.redrive(stack, options.function):
-            out.print(f"put back: {key}", markup=False)
+        passed_over = False
+        for key, problem in rejected.redrive(stack, options.function):
+            if problem is None:
+                out.print(f"put back: {key}")
+            else:
+                err.print(line(f"passed over: {problem}"), style="red")
+                passed_over = True
+        return 1 if passed_over else 0
     else:
         _list(s3, bucket, options.function)
     return 0
@@ -33,7 +39,11 @@ def run(options: argparse.Namespace) -> int:
 def _list(s3: Any, bucket: str, function: str) -> None:
     found = rejected.keys(s3, bucket, function)
     for key in islice(found, MAX_SHOWN):
-        record = rejected.read(s3, bucket, key)
-        out.print(f"{key}\n  {record['reason']}: {record['record'].strip()[:200]}", markup=False)
+        out.print(line(key))
+        try:
+            record = rejected.read(s3, bucket, key)
+            out.print(line(f"  {record['reason']}: {record['record'].strip()[:200]}"))
+        except rejected.Unreadable as error:
+            out.print(line(f"  {error}"), style="red")
     if next(found, None):
         out.print(f"and more than these {MAX_SHOWN}")

@@ -81,7 +81,7 @@ def run_steps(steps: Sequence[Step], environment: Mapping[str, str]) -> int:
         if failed and step.takes_minutes:
             closing.append(f"{step.name}: not run")
             continue
-        err.print(f"[bold]{step.name}")
+        err.print(step.name, style="bold")
         started = time.monotonic()
         code, lines = _run(step, environment)
         took = clock(time.monotonic() - started)
@@ -91,7 +91,7 @@ def run_steps(steps: Sequence[Step], environment: Mapping[str, str]) -> int:
         if code:
             failed.append(step.name)
     for line in closing:
-        out.print(line, markup=False)
+        out.print(line)
     if failed:
         err.print(f"Failed: {', '.join(failed)}", style="red")
     return 1 if failed else 0

@@ -56,8 +56,9 @@ def run(options: argparse.Namespace) -> int:
     show_stages(counted)
     if alarm is None:
         raise ConsoleError(f"No alarm came within {clock(WAIT_SECONDS)}.")
-    out.print(f"\n[bold]The last alarm[/]\n  {alarms.sentence(alarm)}")
-    out.print(NEXT, markup=False)
+    out.print("\nThe last alarm", style="bold")
+    out.print(f"  {alarms.sentence(alarm)}")
+    out.print(NEXT)
     return 0 if found.well else 1
 
 
@@ -72,7 +73,7 @@ def wait_for_alarm(stack: Stack) -> alarms.Row | None:
     """The last alarm, or the first if there was none yet; None where none comes."""
     if rows := alarms.ask(stack, "list", limit=1):
         return rows[0]
-    err.print("[bold]Waiting for the first alarm[/], which takes a minute or so")
+    err.print("Waiting for the first alarm, which takes a minute or so", style="bold")
     started = time.monotonic()
     with err.status("") as status:
         while (waited := time.monotonic() - started) < WAIT_SECONDS:

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     lines = [line for left in end.stats.values() for line in left.get("verify", ())]
     for line in lines:
         stage, _, found = line.partition(": ")
-        out.print(f"{stage:<14}{found}", markup=False)
+        out.print(f"{stage:<14}{found}")
     # To Ansible a play without hosts is a success.
     if end.code == 0 and not lines:
         raise ConsoleError(f"{options.host or 'generators[0]'} is no generator host that runs.")

@@ -8,7 +8,8 @@ from typing import Any
 from common.rejected import RejectedError
 
 KINDS = ("OPEN", "REMINDER", "CLOSE", "CORRECTION")
-MAX_MESSAGE_BYTES = 256 * 1024  # what SNS carries
+MAX_MESSAGE_BYTES = 255 * 1024  # SNS carries 256 KiB, with the attributes
+MAX_TOP = 64  # columns, and values of each
 
 Alarm = dict[str, Any]
 
@@ -98,8 +99,17 @@ def _optional(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else check(value)
 
 
-def _any(value: Any) -> Any:
-    return value
+def _top(value: Any) -> dict[str, list[tuple[str, int]]]:
+    """Columns with their most frequent values, each with its count."""
+    if not isinstance(value, dict) or len(value) > MAX_TOP:
+        raise TypeError
+    column, text = _text(255), _text(255, empty=True)
+    found = {}
+    for name, values in value.items():
+        if not isinstance(values, list) or len(values) > MAX_TOP:
+            raise TypeError
+        found[column(name)] = [(text(one), _whole(count)) for one, count in values]
+    return found
 
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -121,6 +131,6 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "peak": _optional(_number),
     "total": _optional(_number),
     "duration_seconds": _optional(_number),
-    "top": _any,
+    "top": _optional(_top),
     "reason": _optional(_text(255)),
 }

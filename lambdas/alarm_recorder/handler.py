@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
 from alarm_recorder.alarm import alarm_of
 from alarm_recorder.history import History
@@ -26,6 +27,7 @@ from common.rejected import RejectedError, reject
 from common.secrets import read_secret
 
 FUNCTION = "alarm_recorder"
+UNSENDABLE = ("InvalidParameter", "InvalidParameterValue")
 
 logger = Logger(service=FUNCTION)
 
@@ -60,12 +62,18 @@ def record_alarm(record: KinesisStreamRecord) -> None:
         return
     if alarm["kind"] == "CORRECTION" or not (is_new or not history().is_notified(alarm)):
         return
-    client("sns").publish(
-        TopicArn=os.environ["TOPIC"],
-        Subject=subject_of(alarm),
-        Message=data.decode().strip(),
-        MessageAttributes=attributes_of(alarm),
-    )
+    try:
+        client("sns").publish(
+            TopicArn=os.environ["TOPIC"],
+            Subject=subject_of(alarm),
+            Message=data.decode().strip(),
+            MessageAttributes=attributes_of(alarm),
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in UNSENDABLE:
+            raise
+        reject(FUNCTION, record, error)  # its row stays, and is marked as not sent
+        return
     history().mark_notified(alarm)
 
 

@@ -9,8 +9,8 @@ from common.database import Database
 from common.rejected import RejectedError
 
 DUPLICATE = 1062
-# A value that is no JSON, on MySQL and on MariaDB; pymysql takes them for passing errors.
-UNSTORABLE = (3140, 4025)
+# What is no JSON (also on MariaDB), or too big or deep; pymysql takes these for passing errors.
+UNSTORABLE = (3140, 3150, 3151, 3157, 4025)
 
 # Columns that are named otherwise than the alarm's field.
 COLUMNS = {"event_time": "alarm_creation_time", "order_count": "Number_of_orders"}

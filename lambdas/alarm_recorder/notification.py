@@ -50,7 +50,10 @@ def _duration(seconds: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    """As people write it: 1,234,363.80, but 30 and 0.0123."""
+    if value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.6g}"
 
 
 def _ascii(text: str) -> str:

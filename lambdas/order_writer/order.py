@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 
 from common.rejected import RejectedError
@@ -16,6 +17,7 @@ COUNT = re.compile(r"[1-9][0-9]{0,37}")
 DESCRIPTIONS = {AMOUNT: "a number", WHOLE: "a whole number", COUNT: "a number from 1"}
 MAX_KEY_BYTES = 1024
 MAX_RECORD_BYTES = 390_000
+UNKNOWN = "unknown"
 
 
 def item_of(data: bytes) -> Item:
@@ -41,7 +43,7 @@ def item_of(data: bytes) -> Item:
         "OrderDate": _text(order, "InvoiceDate"),
         "Description": _text(order, "Description"),
         "Country": _text(order, "Country"),
-        "ClientIP": _text(order, "ClientIP"),
+        "ClientIP": _address(_text(order, "ClientIP")),
     }
     return item | {name: {"S": text} for name, text in texts.items() if text}
 
@@ -94,6 +96,15 @@ def _time(order: dict[str, Any], name: str) -> str:
         datetime.fromisoformat(text)
     except ValueError:
         raise RejectedError(f"{name} is not a time in UTC: {text[:40]!r}") from None
+    return text
+
+
+def _address(text: str) -> str:
+    """What is no address is stored as what the rules count it under."""
+    try:
+        ip_address(text if "%" not in text else UNKNOWN)
+    except ValueError:
+        return text and UNKNOWN
     return text
 
 

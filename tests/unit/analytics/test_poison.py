@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from analytics_engine.rules.rule import Rule
 
+from tests.mutation import mutated
 from tests.unit.analytics.conftest import START, Driven, Put, puts, time_of
 
 RULES = [
@@ -59,25 +60,6 @@ def test_whether_a_time_counts_does_not_depend_on_what_was_read_before(
     driven.idle(5_000)
     assert driven.engine.counts.unreadable == 1
     assert driven.alarms[0].order_count == 30
-
-
-def mutated(rng: random.Random, data: bytes) -> bytes:
-    """The record with something done to its bytes."""
-    text = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        place = rng.randrange(len(text) + 1)
-        match rng.randrange(5):
-            case 0:
-                text[place : place + 1] = bytes([rng.randrange(256)])
-            case 1:
-                del text[place : place + rng.randrange(1, 20)]
-            case 2:
-                text[place:place] = rng.choice((b'"', b"{", b"[" * 300, b"\\u0000", b"\\ud800"))
-            case 3:
-                text[place:place] = text[: rng.randrange(1, 30)]
-            case _:
-                text[place:place] = rng.choice((b"9", b"-", b"e400", b"0" * 40, b"\xe2\x80\xae"))
-    return bytes(text)
 
 
 def test_mutated_records_end_nothing_and_hold_up_nothing(full: bool) -> None:

@@ -17,7 +17,15 @@ class RegionStack:
         self.client = region.client
 
     def __getitem__(self, name):
-        return {"surgewatch_bucket": BUCKET}[name]
+        return {
+            "surgewatch_bucket": BUCKET,
+            "surgewatch_streams": {"orders": {"name": STREAM}, "gone": {"name": "no-such"}},
+            "surgewatch_functions": [
+                {"name": "order_writer", "stream": "orders"},
+                {"name": "lost", "stream": "gone"},
+                {"name": "migrator"},
+            ],
+        }[name]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +65,7 @@ def test_redrive_puts_back_the_bytes_and_deletes_the_object(stack):
     s3 = stack.client("s3")
     assert list(rejected.keys(s3, BUCKET)) == sorted([key, other])
 
-    assert list(rejected.redrive(stack, "order_writer")) == [key]
+    assert list(rejected.redrive(stack, "order_writer")) == [(key, None)]
     assert on_stream(stack) == [raw]
     assert list(rejected.keys(s3, BUCKET)) == [other]
     assert list(rejected.redrive(stack, "order_writer")) == []
@@ -67,8 +75,54 @@ def test_redrive_puts_back_the_bytes_and_deletes_the_object(stack):
 def test_an_object_stays_where_its_record_could_not_be_put_back(stack):
     key = put(stack, "lost", 3, b"x")
     s3 = stack.client("s3")
-    body = rejected.read(s3, BUCKET, key) | {"stream": "arn:aws:kinesis:::stream/no-such"}
-    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(body))
     with pytest.raises(ClientError, match="no-such"):
         list(rejected.redrive(stack, "lost"))
     assert list(rejected.keys(s3, BUCKET, "lost")) == [key]
+
+
+def test_the_stream_is_the_functions_whatever_an_object_says(stack):
+    key = put(stack, "order_writer", 4, b"forged")
+    s3 = stack.client("s3")
+    body = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    body["stream"] = "arn:aws:kinesis:::stream/website-alarms"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(body))
+    assert list(rejected.redrive(stack, "order_writer")) == [(key, None)]
+    assert on_stream(stack)[-1] == b"forged"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[" * 100_000,
+        b"[]",
+        b"{}",
+        b'{"record": "", "reason": "", "partition_key": "p", "data": "\xff"}',
+        b'{"record": "", "reason": "", "partition_key": "p", "data": "***"}',
+        b'{"record": "", "reason": 7, "partition_key": "p", "data": ""}',
+        b" " * (rejected.MAX_BYTES + 1),
+    ],
+    ids=range(8),
+)
+def test_an_object_that_no_function_wrote_is_named_and_passed_over(stack, content):
+    s3 = stack.client("s3")
+    key = "rejected/order_writer/a-strange-one.json"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+    try:
+        good = put(stack, "order_writer", 5, b"good")
+        (strange, problem), done = rejected.redrive(stack, "order_writer")
+        assert (strange, done) == (key, (good, None))
+        assert key in problem
+        with pytest.raises(rejected.Unreadable, match=key):
+            rejected.read(s3, BUCKET, key)
+    finally:
+        s3.delete_object(Bucket=BUCKET, Key=key)
+
+
+def test_what_is_of_no_reading_function_is_left(stack):
+    s3 = stack.client("s3")
+    for function in ("migrator", "stranger"):
+        key = put(stack, function, 6, b"x")
+        ((_, problem),) = rejected.redrive(stack, function)
+        assert "no function that reads" in problem
+        s3.delete_object(Bucket=BUCKET, Key=key)

@@ -40,7 +40,7 @@ def incident(number: int, *times: str, peak: int = 0, test: bool = False) -> lis
 
 
 def test_list_has_the_last_alarms_oldest_first(reader):
-    reader.add(alarm(top={"EIRE": 3}), close(), alarm(incident_id="next"))
+    reader.add(alarm(top={"Country": [["EIRE", 3]]}), close(), alarm(incident_id="next"))
     rows = reader(query="list", limit=2)
     assert [(row["incident_id"], row["kind"]) for row in rows] == [
         (alarm_of(close())["incident_id"], "CLOSE"),
@@ -48,7 +48,7 @@ def test_list_has_the_last_alarms_oldest_first(reader):
     ]
     assert rows[0]["alarm_creation_time"] == "2026-01-31T12:01:40.400Z"
     assert rows[0]["test"] is False
-    assert reader(query="list")[0]["top"] == {"EIRE": 3}
+    assert reader(query="list")[0]["top"] == {"Country": [["EIRE", 3]]}
 
 
 def test_list_follows_from_an_id(reader):

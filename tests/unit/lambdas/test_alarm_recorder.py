@@ -49,20 +49,20 @@ def rows(mariadb):
     return read
 
 
-def handle(*data: bytes) -> list[int]:
-    return failures(handler.lambda_handler(kinesis_event(*data), CONTEXT))
+def handle(*data: bytes, first: int = 1000) -> list[int]:
+    return failures(handler.lambda_handler(kinesis_event(*data, first=first), CONTEXT))
 
 
 def test_an_alarm_is_recorded_and_announced(inbox, rows):
-    assert handle(alarm(top=[{"Country": "EIRE"}]), close()) == []
+    assert handle(alarm(top={"Country": [["EIRE", 30]]}), close()) == []
     opened, closed = rows()
     assert opened["alarm_creation_time"].isoformat() == "2026-01-31T12:00:05.100000"
     assert opened["Number_of_orders"] == 30
-    assert json.loads(opened["top"]) == [{"Country": "EIRE"}]
+    assert json.loads(opened["top"]) == {"Country": [["EIRE", 30]]}
     assert opened["notified_at"] >= opened["recorded_at"]
     assert (closed["kind"], closed["peak"], closed["duration_seconds"]) == ("CLOSE", 61, 95.3)
     first, second = inbox()
-    assert json.loads(first["Message"]) == ALARM | {"top": [{"Country": "EIRE"}]}
+    assert json.loads(first["Message"]) == ALARM | {"top": {"Country": [["EIRE", 30]]}}
     assert first["Subject"] == "Order surge: 30 orders in 15 s, threshold 30"
     assert {name: one["Value"] for name, one in second["MessageAttributes"].items()} == {
         "rule": "order_surge",
