@@ -23,8 +23,8 @@ from analytics_engine.service import config, status
 from analytics_engine.service.inputs import Inputs
 
 OK, WRONG, INCOMPLETE = 0, 1, 3
-WIDE = 200
-"""Columns of a table that no terminal shows."""
+WIDE = 1_000
+"""Columns: more than a row of the table has."""
 RULES = HOME / "rules.yml"
 
 
@@ -127,8 +127,8 @@ def _backtest(options: argparse.Namespace) -> int:
         for alarm in replay.alarms:
             print(msgspec.json.encode(alarm).decode())
     else:
-        # A file or a pipe has no width; rich would take 80 columns and cut what does not fit.
-        Console(width=None if sys.stdout.isatty() else WIDE).print(table(replay.alarms))
+        # A terminal that is narrower breaks the lines itself: no rule and no address is cut.
+        Console(width=WIDE).print(table(replay.alarms))
     for file in replay.sorted:
         print(f"{file}: not in the order of time; sorted", file=sys.stderr)
     for file, why in replay.left_out.items():

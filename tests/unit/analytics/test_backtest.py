@@ -11,6 +11,7 @@ import pytest
 from analytics_engine.cli import main
 from analytics_engine.evaluation.tracker import Tracker
 from analytics_engine.offline import order
+from analytics_engine.offline.report import amount
 
 from tests.unit.analytics.conftest import ORDERS, time_of
 
@@ -145,3 +146,20 @@ def test_a_table_has_a_row_an_incident(backtest) -> None:
 def test_a_file_without_one_order_line_is_an_error(backtest) -> None:
     _, err = backtest(b"another kind of log\n", code=1)
     assert "No line is an order line" in err
+
+
+def test_a_table_shows_values_whole_and_as_text(backtest) -> None:
+    address, content = b"2001:db8:6520:cd:aaaa:bbbb:cccc:f281", lines(",", range(10))
+    odd = content.replace(b"France", b"[/b]").replace(b"Z,\n", b"Z,%s\n" % address)
+    out, _ = backtest(odd, form="table")
+    row = out.splitlines()[-1]
+    assert "[/b] (100)" in row
+    assert f"{address.decode()} (100)" in row
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(1234363.8, "1,234,363.80"), (1230.0, "1,230"), (30, "30"), (0.0123, "0.0123"), (0.5, "0.5")],
+)
+def test_numbers_are_as_people_write_them(value: float, written: str) -> None:
+    assert amount(value) == written
