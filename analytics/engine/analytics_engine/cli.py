@@ -213,6 +213,7 @@ def _status(options: argparse.Namespace) -> int:
             decided = stream.decided_tick or "nothing yet"
             print(f"{name}: decided until {decided}, {stream.lag_seconds or 0} s ago")
         print(f"{found.lines_counted} lines counted, {found.alarms_sent} alarms sent")
+        print(f"rules in force: {', '.join(found.rules) or 'none'}")
         for incident in found.open_incidents:
             print(f"open: {incident.rule} {incident.scope} since {incident.opened_at}")
     for fault in faults:

@@ -15,6 +15,7 @@ SOURCES = {"orders": ORDERS}
 WRONG = [
     ("rules: [", "r:1: "),
     ("a: 1", "r:1: rules: expected a list of rules"),
+    ("rules:", "r:1: rules: expected a list of rules"),
     ("rules:\n- name: a\n  threshold: 1\n  colour: red", "r:4: colour: unknown key"),
     ("rules:\n- name: a", "r:2: threshold: missing"),
     ("rules:\n- name: A b\n  threshold: 1", "r:2: name: "),

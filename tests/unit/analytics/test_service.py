@@ -1,11 +1,13 @@
 """The service between two real streams: what is put comes out as alarms."""
 
 import json
+import math
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from analytics_engine.records.ticks import SECOND
 from analytics_engine.rules.files import HOME
 from analytics_engine.service import status
 from analytics_engine.service.config import Config, InputStream
@@ -120,6 +122,24 @@ def test_status_is_written(service, streams, tmp_path) -> None:
     assert found.lines_counted == 3
     assert status.faults(found) == []
     assert (tmp_path / "state" / status.FILE).stat().st_mode & 0o777 == 0o644
+
+
+def test_an_engine_without_rules_runs_and_says_so(service, streams, tmp_path, caplog) -> None:
+    """So it is beside a Flink that takes them all; before, they may have been its own."""
+    caplog.set_level("INFO", "analytics-engine")
+    streams.put("536365", 30)
+    until(service, lambda: len(streams.alarms_put()) == 1)
+    (tmp_path / "rules.yml").write_text("rules: []")
+    service._inputs.look_again()
+    until(service, lambda: len(streams.alarms_put()) == 2)
+    assert streams.alarms_put()[1]["reason"] == "the rule was removed"
+    assert "rules in force: none" in caplog.messages
+    assert service.followers["orders"].due == math.inf  # it is not read, nor looked at again
+    engine_of(service).decided -= 10 * status.BEHIND_SECONDS * SECOND
+    service._save([])
+    found = status.read(tmp_path / "state")
+    assert (found.rules, status.faults(found)) == ([], [])
+    assert found.lag_seconds == 0  # what watches the metric must hear that it runs
 
 
 def test_lines_that_wait_for_their_tick_count_by_rules_that_are_new(

@@ -78,7 +78,7 @@ def parse(
     """Read a rules file; InputError names all that is wrong with it."""
     root = mapping(text, name)
     entries = dict(pairs(root)).get("rules")
-    if not isinstance(entries, yaml.SequenceNode) or not entries.value:
+    if not isinstance(entries, yaml.SequenceNode):  # an empty one says that there are none
         raise InputError(f"{name}:1: rules: expected a list of rules")
     errors = [
         f"{name}:{key.start_mark.line + 1}: {key.value}: unknown key"

@@ -5,6 +5,7 @@ else happens where `collect` and `request` are called.
 """
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -108,7 +109,9 @@ class Follower:
 
     @property
     def due(self) -> float:
-        """Seconds (of the monotonic clock) at which something is to be read."""
+        """Seconds (of the monotonic clock) at which something is to be read; infinite for never."""
+        if not self.engine.rules:
+            return math.inf
         return min(map(self._when, self.engine.shards or [LIST]))
 
     def close(self) -> None:

@@ -58,6 +58,8 @@ class Status(msgspec.Struct):
     counts: Counts
     errors: list[str]
     updated_at: str
+    rules: list[str] = []
+    """Those in force."""
 
 
 def describe(engines: Mapping[str, Engine], waiting: int, errors: Sequence[str]) -> Status:
@@ -70,13 +72,15 @@ def describe(engines: Mapping[str, Engine], waiting: int, errors: Sequence[str])
             for name in Counts.__struct_fields__
         }
     )
-    decided = [engine.decided for engine in engines.values() if engine.decided]
+    ruled = [engine for engine in engines.values() if engine.rules]
+    decided = [engine.decided for engine in ruled if engine.decided]
+    lag = _lag(min(decided), now_ms) if decided else None
     return Status(
         records_read=counts.records_read,
         lines_counted=counts.lines_counted,
         alarms_sent=counts.alarms - waiting,
         decided_tick=at(min(decided)) if decided else None,
-        lag_seconds=_lag(min(decided), now_ms) if decided else None,
+        lag_seconds=lag if ruled else 0.0,  # nothing is to be decided: none waits
         open_incidents=[
             OpenIncident(rule.name, i.scope, at(i.opened), i.peak, rule.test)
             for engine in engines.values()
@@ -86,13 +90,15 @@ def describe(engines: Mapping[str, Engine], waiting: int, errors: Sequence[str])
         counts=counts,
         errors=list(errors),
         updated_at=at(now_ms // TICK_MS),
+        rules=[rule.name for engine in ruled for rule in engine.rules],
     )
 
 
 def _stream(engine: Engine, now_ms: int) -> StreamStatus:
+    decided = engine.decided if engine.rules else 0  # without rules it is not read
     return StreamStatus(
-        decided_tick=at(engine.decided) if engine.decided else None,
-        lag_seconds=_lag(engine.decided, now_ms) if engine.decided else None,
+        decided_tick=at(decided) if decided else None,
+        lag_seconds=_lag(decided, now_ms) if decided else None,
         shards=[
             ShardStatus(name, shard.last, at(max(shard.watermark_ms, 0) // TICK_MS))
             for name, shard in sorted(engine.shards.items())
