@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.awslambda.utils import get_backend as lambdas
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import ServiceException
@@ -247,6 +248,22 @@ def numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
+# API reference of DeleteSecurityGroup: none that an interface has, or that another's rule names.
+@before("ec2", "DeleteSecurityGroup")
+def group_is_free(call: Call, ec2: Any) -> None:
+    group = call.parameters["GroupId"]
+    named = {
+        (rule.source_group or {}).get("GroupId")
+        for groups in ec2.groups.values()
+        for other in groups.values()
+        for rule in (*other.ingress_rules, *other.egress_rules)
+        if other.id != group
+    }
+    used = {one.id for interface in ec2.enis.values() for one in interface.group_set}
+    if group in named | used:
+        raise RefusedError("DependencyViolation", f"resource {group} has a dependent object")
+
+
 # A policy of a bucket may keep everyone from its tags.
 @before("s3", "GetBucketTagging")
 def may_read_the_tags(call: Call, _s3: Any) -> None:
@@ -254,21 +271,23 @@ def may_read_the_tags(call: Call, _s3: Any) -> None:
         raise RefusedError("AccessDenied", "Access Denied", 403)
 
 
-# Lambda takes the network from a function that was idle for weeks. Only a call, which fails, makes
-# it active again (Lambda developer guide, function states). Here a function is idle as soon as it
-# has answered; it is not said to be, because `amazon.aws.lambda` could not change it then.
-asleep: set[str] = set()
+# Lambda takes the network from a function that was idle for weeks: it is Inactive, and only a call,
+# which fails, makes it active again (Lambda developer guide, function states). Here a function is
+# idle as soon as it has answered.
+def function(call: Call) -> Any:
+    backend = lambdas(DEFAULT_ACCOUNT_ID, call.region)
+    return backend.get_function(call.parameters["FunctionName"])
 
 
 @after("lambda", "Invoke")
 def idles(call: Call, _lambda: Any) -> None:
-    asleep.add(call.parameters["FunctionName"])
+    function(call).state = "Inactive"
 
 
 @before("lambda", "Invoke")
 def wakes(call: Call, _lambda: Any) -> None:
-    if call.parameters["FunctionName"] in asleep:
-        asleep.remove(call.parameters["FunctionName"])
+    if function(call).state == "Inactive":
+        function(call).state = "Active"
         raise RefusedError(
             "ResourceConflictException",
             "The operation cannot be performed at this time. The function is currently in the"

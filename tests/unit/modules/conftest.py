@@ -1,11 +1,15 @@
 """Run a module in this process, against the local region."""
 
+import io
 import json
+import uuid
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import ansible.module_utils
+import boto3
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from moto import mock_aws
@@ -59,3 +63,37 @@ def _runner(capsys):
         return json.loads(capsys.readouterr().out)
 
     return run_module
+
+
+def make_function(client: Any, code: str, role: str = "arn:aws:iam::123456789012:role/any") -> str:
+    """The name of a new function with this code, whose handler is `handler`."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("index.py", code)
+    name = f"function-{uuid.uuid4().hex[:8]}"
+    client.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=role,
+        Handler="index.handler",
+        Code={"ZipFile": content.getvalue()},
+    )
+    return name
+
+
+@pytest.fixture
+def idle_function(run_strictly):
+    """The name of a function that was idle for weeks: on that moto, one that has answered once."""
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = boto3.client("iam").create_role(
+        RoleName=f"any-{uuid.uuid4().hex[:8]}",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    client = boto3.client("lambda")
+    name = make_function(client, "def handler(event, context): pass", role)
+    client.invoke(FunctionName=name)
+    return name
