@@ -31,7 +31,7 @@ WRONG = [
     (GOOD.replace("name: login", "name: Log in"), "k:1: name: "),
     (GOOD.replace("text", "string"), "k:3: columns: Invalid enum value 'string'"),
     (GOOD.replace("column: when", "column: then"), "k:6: moment: no column 'then'"),
-    (GOOD.replace("epoch_seconds", "iso"), "k:6: moment: Invalid enum value 'iso'"),
+    (GOOD.replace("epoch_seconds", "iso"), "k:6: moment.format: Invalid enum value 'iso'"),
     (GOOD + "identity: [user, host]\n", "k:8: identity: no column 'host'"),
     (GOOD + "top: [host]\n", "k:8: top: no column 'host'"),
     (GOOD + "measures:\n  share: {distinct: user, unit: u}\n", "k:9: measures.share: each kind"),

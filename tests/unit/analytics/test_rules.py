@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from analytics_engine.errors import InputError
 from analytics_engine.offline import rule_tests
+from analytics_engine.records.where import Where
 from analytics_engine.rules.files import HOME, define, load
 from analytics_engine.rules.rule import Rule
 
-from tests.unit.analytics.conftest import ORDERS
+from tests.unit.analytics.conftest import ORDERS, Driven, puts
 
 SOURCES = {"orders": ORDERS}
 
@@ -30,7 +31,129 @@ WRONG = [
         "rules:\n- name: a\n  threshold: 1\n  where: {column: Country}",
         "r:4: where: expected one of",
     ),
+    (
+        "rules:\n- {name: a, threshold: 1}\nrules:\n- {name: b, threshold: 1}",
+        "r:4: rules: given tw",
+    ),
+    (
+        "rules:\n- name: a\n  threshold: 1\n  where:\n    column: Country\n    column: StockCode",
+        "r:6: where.column: given twice",
+    ),
 ]
+
+# The rest of a rule, and what is said of it.
+MISREAD = [
+    ("threshold: 010", "threshold: 010 is 8 to YAML"),
+    ("threshold: 1:30", "threshold: 1:30 is 90 to YAML"),
+    ("threshold: 0x1F", "threshold: 0x1F is 31 to YAML"),
+    ("threshold: 1_000", "threshold: 1_000 is 1000 to YAML"),
+    ('threshold: "0.3"', "threshold: '0.3' is text to YAML: write the number 0.3"),
+    ("threshold: 1e3", "threshold: '1e3' is text to YAML: write the number 1000"),
+    ("threshold: .inf", "threshold: expected a number, not .inf"),
+    ("threshold: .nan", "threshold: expected a number, not .nan"),
+    ("threshold: 1.0e+999", "threshold: 1.0e+999 is too large a number"),
+    ("threshold: 1, window_seconds: '15'", "window_seconds: '15' is text to YAML: write the num"),
+    (
+        "threshold: 1, where: {column: Country, equals: NO}",
+        "where.equals: NO is a truth value to YAML; text stands in quotes",
+    ),
+    (
+        "threshold: 1, where: {column: StockCode, one_of: [22423, A]}",
+        "where.one_of.0: 22423 is a number to YAML; text stands in quotes",
+    ),
+    (
+        "threshold: 1, where: {column: InvoiceDate, equals: 2011-02-03}",
+        "where.equals: 2011-02-03 is a date to YAML; text stands in quotes",
+    ),
+]
+MARKETS = "Country,market,least\nFrance,west,3\nunknown,unknown,2\n"
+OF_SHARES = MARKETS.replace("3", "30").replace("2", "0.2")
+
+NEVER = [
+    (
+        "measure: share, where: {column: InvoiceNo, starts_with: C}, threshold: 30",
+        "threshold: a share (0.3 is 30 %) is never more than 1",
+    ),
+    (
+        "measure: share, where: {column: InvoiceNo, starts_with: C}, group_by: Country,"
+        " threshold: shares.least",
+        "threshold: a share (0.3 is 30 %) is never more than 1, so 30 of France",
+    ),
+    ("comparison: below, threshold: 0", "threshold: the number of orders is never less than 0"),
+    (
+        "measure: share, where: {column: Country, equals: X}, comparison: below, threshold: 0",
+        "threshold: a share (0.3 is 30 %) is never less than 0",
+    ),
+    (
+        "measure: invoices, group_by: InvoiceNo, threshold: 2",
+        "threshold: the number of invoices is never more than 1",
+    ),
+    (
+        "measure: invoices, where: {column: InvoiceNo, one_of: [A, B]}, threshold: 3",
+        "threshold: the number of invoices is never more than 2",
+    ),
+    ("threshold: 2, where: {column: Country, one_of: []}", "where: one_of names nothing"),
+    (
+        "comparison: below, threshold: 1, minimum_lines: 5",
+        "minimum_lines: with 5 lines or more the number of orders is never below 1",
+    ),
+    (
+        "measure: invoices, comparison: below, threshold: 1, minimum_lines: 5",
+        "minimum_lines: with 5 lines or more the number of invoices is never below 1",
+    ),
+    ("threshold: 2, where: {column: InvoiceNo, starts_with: V}", "where: takes lines of tests"),
+    ("threshold: 2, where: {column: InvoiceNo, one_of: [V1, V2]}", "where: takes lines of tests"),
+    (
+        "test: true, threshold: 2, where: {column: InvoiceNo, equals: A}",
+        "where: takes no line of a test",
+    ),
+    (
+        "group_by: StockCode, threshold: markets.least",
+        "threshold: markets tells thresholds by Country, but the groups are by StockCode",
+    ),
+    (
+        "group_by: Country, threshold: endless.least",
+        "threshold: endless: expected a number of 0 or more for France, not inf",
+    ),
+]
+SOMETIMES = [
+    "measure: share, where: {column: InvoiceNo, starts_with: C}, threshold: 1",
+    "comparison: below, threshold: 6, minimum_lines: 5",
+    "measure: invoices, comparison: below, threshold: 2, minimum_lines: 5",
+    "measure: revenue, comparison: below, threshold: 0",
+    "threshold: 2, where: {column: InvoiceNo, starts_with: ''}",
+    "test: true, threshold: 2, where: {column: InvoiceNo, one_of: [V1, A]}",
+    "group_by: Country, threshold: markets.least",
+    "group_by: markets.market, threshold: markets.least",
+]
+
+
+def named(rule: str) -> list[str]:
+    """What is said of a rule."""
+    tables = {"markets": MARKETS, "shares": OF_SHARES, "endless": MARKETS.replace("3", "inf")}
+    try:
+        define(SOURCES, f"rules: [{{name: a, {rule}}}]", "r", tables)
+    except InputError as error:
+        return error.errors
+    return []
+
+
+@pytest.mark.parametrize(("rule", "message"), [*MISREAD, *NEVER])
+def test_what_looks_right_and_is_not_is_named(rule: str, message: str) -> None:
+    found = named(rule)
+    assert any(error.startswith(f"r:1: {message}") for error in found), found
+
+
+@pytest.mark.parametrize("rule", SOMETIMES)
+def test_what_may_fire_is_taken(rule: str) -> None:
+    assert named(rule) == []
+
+
+def test_no_line_has_no_share() -> None:
+    where = Where("Country", equals="Spain")
+    driven = Driven([Rule("r", 0.5, measure="share", where=where, comparison="below")])
+    assert driven.put(puts([0], Country="Spain")) == []
+    assert driven.idle(60_000) == []
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG)
@@ -86,6 +209,70 @@ def test_a_rule_test_can_fail(tmp_path: Path) -> None:
     ]
 
 
+def case(rules: str = "rules: rules.yml", **changes: str) -> str:
+    """A file with one test of orders from Spain, otherwise than one that passes."""
+    keys = {
+        "name": "n",
+        "rule": "a",
+        "lines": "[{at: 0, count: 3, columns: {Country: Spain}}]",
+        "until": "100",
+        "expect": "[{at: 0.1, kind: OPEN}, {at: 75, kind: CLOSE}]",
+    }
+    text = ", ".join(f"{key}: {value}" for key, value in (keys | changes).items())
+    return f"{rules}\ntests:\n- {{{text}}}\n"
+
+
+def run(folder: Path, text: str) -> list[str]:
+    """What is wrong with the one test of a file."""
+    (folder / "rules.yml").write_text("rules: [{name: a, threshold: 3}]")
+    (folder / "t.yml").write_text(text)
+    ((_, wrong),) = rule_tests.run(folder / "t.yml")
+    return wrong
+
+
+NOTHING = [
+    ("tests: []", ":1: tests: there are none"),
+    ("tests:", ":1: tests: expected a list of tests"),
+    (case("rulez: rules.yml"), ":1: rulez: expected the name of a rules file"),
+    (case(rule="b"), ":3: rule: there is no rule 'b' (known: a)"),
+    (case(lines="[]"), ":3: lines: there are none"),
+    (case(lines="[{at: 0, count: -3}]"), ":3: lines.0.count: Expected `int` >= 1"),
+    (case(lines="[{at: 0, count: 0}]"), ":3: lines.0.count: Expected `int` >= 1"),
+    (case(lines="[{at: 0, count: 3, every: -1}]"), ":3: lines.0.every: Expected"),
+    (case(lines="[{at: .inf}]"), ":3: lines.0.at: expected a number, not .inf"),
+    (case(until=".nan"), ":3: until: expected a number, not .nan"),
+    (case(lines="[{at: 100}]"), ":3: lines.0: there is one at 100, and the test ends at 100"),
+    (case(lines="[{at: 0, count: 9, every: 20}]"), ":3: lines.0: there is one at 160, and"),
+    (case(lines="[{at: 0, put: 101}]"), ":3: lines.0: there is one at 101, and"),
+    (case(lines="[{at: 0, columns: {Contry: Spain}}]"), ":3: lines.0.columns: no column 'Contry'"),
+    (case(lines="[{at: 0, columns: {EventTime: x}}]"), ":3: lines.0.columns: EventTime is what"),
+    (case(lines="[{at: 0, columns: {Country: NO}}]"), ":3: lines.0.columns"),
+    (case(lines="[{at: 0, columns: {StockCode: 010}}]"), ":3: lines.0.columns.StockCode: 010 is 8"),
+    (case(lines="[{at: 0, at: 1}]"), ":3: lines.0.at: given twice"),
+    (case(expect="[{at: 101, kind: OPEN}]"), ":3: expect.0: is after the end"),
+    (case(expect="[{at: 1, kind: OPENED}]"), ":3: expect.0.kind: Invalid enum value 'OPENED'"),
+    (case(expect="[{at: 1, kind: OPEN, fields: {totl: 3}}]"), ":3: expect.0: an alarm has no 'to"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), NOTHING)
+def test_a_test_that_tests_nothing_is_an_error(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        run(tmp_path, text)
+    assert any(error.startswith(f"{tmp_path}/t.yml{message}") for error in raised.value.errors), (
+        raised.value.errors
+    )
+
+
+def test_what_an_alarm_names_most_can_be_tested(tmp_path: Path) -> None:
+    lines = "[{at: 0, count: 3, columns: {Country: Spain, StockCode: 85123, ClientIP: a}}]"
+    top = "{Country: [[Spain, 3]], StockCode: [['85123', 3]], ClientIP: [[a, 3]]}"
+    opened = "[{at: 0.1, kind: OPEN, fields: {top: %s}}, {at: 75, kind: CLOSE}]"
+    assert run(tmp_path, case(lines=lines, expect=opened % top)) == []
+    (wrong,) = run(tmp_path, case(lines=lines, expect=opened % "{}"))
+    assert wrong.startswith("OPEN at 0.1: top is {'Country': [['Spain', 3]]")
+
+
 def test_the_example_in_the_readme_passes(tmp_path: Path) -> None:
     example = (HOME / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
     (tmp_path / "example.yml").write_text(example.replace("rules.yml", str(HOME / "rules.yml")))
@@ -102,6 +289,33 @@ def test_a_table_saved_with_a_byte_order_mark_is_read() -> None:
     text = "rules:\n- {name: a, group_by: m.x, threshold: m.t}"
     table = "\ufeffCountry,x,t\nunknown,unknown,1\n"
     assert define(SOURCES, text, "r", {"m": table}).references["m"].key == "Country"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", "m: no rows"),
+        ("Country,x\n", "m: no rows"),
+        ("Country,x\nFrance,f\nSpain\n", "m:3: more or fewer fields than columns"),
+        ("Country,x\nFrance,f,g\n", "m:2: more or fewer fields than columns"),
+        ("Country,x\nFrance,f\nFrance,g\n", "m:3: Country France stands there twice"),
+        (f"Country,x\n{'F' * 200_000},f\n", "m:2: field larger than field limit"),
+        ("Country;x\nFrance;f\n", "r:1: group_by: m: its first column 'Country;x' is no column"),
+        ("Country,x,x\nFrance,f,g\n", "r:1: group_by: m: two of its columns share a name"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_named(table: str, message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        define(SOURCES, "rules: [{name: a, group_by: m.x, threshold: 1}]", "r", {"m": table})
+    assert raised.value.errors[0].startswith(message)
+
+
+def test_a_table_of_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text("rules: [{name: a, threshold: 1}]")
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "m.csv").write_bytes("Country,x\nCuraçao,c\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"m.csv: is not UTF-8: .* at byte 14"):
+        load(tmp_path / "rules.yml")
 
 
 def test_a_table_whose_key_is_no_column_is_named_once() -> None:

@@ -142,6 +142,49 @@ def test_an_engine_without_rules_runs_and_says_so(service, streams, tmp_path, ca
     assert found.lag_seconds == 0  # what watches the metric must hear that it runs
 
 
+def test_bad_files_leave_in_force_what_was_also_after_a_restart(
+    region, streams, tmp_path, caplog
+) -> None:
+    rules, table = tmp_path / "rules.yml", tmp_path / "m.csv"
+    grouped = RULES.replace("threshold: 30", "threshold: m.least\n    group_by: Country")
+    rules.write_text(grouped)
+    table.write_text("Country,least\nFrance,30\nunknown,99\n")
+    config = config_of(streams, rules, references={"m": str(table)})
+    kinesis = region.client("kinesis")
+    kinesis.meta.events.register("before-parse.kinesis.GetRecords", _parse_records)
+
+    def start() -> Service:
+        sources = {"orders": Source(kinesis, streams.orders, 20)}
+        return Service(config, sources, Sink(kinesis, streams.alarms), Inputs(config))
+
+    def faults() -> list[str]:
+        return status.faults(status.read(tmp_path / "state"))
+
+    service = start()
+    service.step()
+    assert faults() == []
+    for rules_text, table_text, fault in (
+        ("rules: [{name: a, threshold: 010}]", None, "threshold: 010 is 8"),
+        (None, "Country,least\nFrance\n", "m:2: more or fewer fields"),
+        (grouped, "Country,least\nFrance,many\nunknown,99\n", "m: least of France is no number"),
+        ("rules: [&a [*a]]", None, "expected keys and values"),
+    ):
+        rules.write_text(rules_text or rules.read_text())
+        table.write_text(table_text or table.read_text())
+        service._inputs.look_again()
+        service.step()
+        service._save([])
+        assert any(fault in found for found in faults()), (fault, faults())
+        assert any(fault in message for message in caplog.messages)
+    service.run(lambda: True)
+
+    service = start()
+    streams.put("536365", 30)
+    until(service, lambda: len(streams.alarms_put()) == 2)
+    assert streams.alarms_put()[0]["threshold"] == 30
+    assert any("expected keys and values" in found for found in faults())
+
+
 def test_lines_that_wait_for_their_tick_count_by_rules_that_are_new(
     service, streams, tmp_path
 ) -> None:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from analytics_engine.records.kind import SHARE
 from analytics_engine.rules.measures import Group, Number
 from analytics_engine.rules.rule import BELOW, Rule
 
@@ -17,7 +18,9 @@ class Condition(ABC):
     """Whether it waits for what does not come: then groups stay though they hold nothing."""
 
     def __init__(self, rule: Rule) -> None:
-        self._window, self._minimum_lines = rule.window, rule.minimum_lines
+        self._window = rule.window
+        # No line has no share.
+        self._minimum_lines = max(rule.minimum_lines, int(rule.measure == SHARE))
 
     @abstractmethod
     def is_hot(self, group: Group, value: Number, tick: int) -> bool:

@@ -10,7 +10,7 @@ import yaml
 from analytics_engine.errors import InputError
 from analytics_engine.records import kind
 from analytics_engine.records.kind import Kind, Name, Source, Sources
-from analytics_engine.rules.grouping import problems
+from analytics_engine.rules import firing, grouping
 from analytics_engine.rules.reference import Reference, References
 from analytics_engine.rules.rule import Rule, parse
 
@@ -60,21 +60,39 @@ def load(
     """
     try:
         kinds = kind.load(records or HOME / "records")
-        tables = {
-            file.stem: file.read_text(encoding="utf-8")
-            for file in sorted((references or rules.parent / "reference").glob("*.csv"))
-        }
-        text = rules.read_text(encoding="utf-8")
         found = sources(_streams(streams or STREAMS), kinds)
-    except (OSError, UnicodeDecodeError) as error:
+        folder = references or rules.parent / "reference"
+        tables = {file.stem: _text(file) for file in sorted(folder.glob("*.csv"))}
+        text = _text(rules)
+    except OSError as error:
         raise InputError(str(error)) from error
     return define(found, text, str(rules), tables)
 
 
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
 def define(sources: Sources, text: str, name: str, tables: Mapping[str, str]) -> Definitions:
     """From texts: a rules file, and tables by name. Raises InputError."""
-    references = {table: Reference(content, table) for table, content in tables.items()}
-    rules = parse(text, name, sources, lambda rule, source: problems(rule, source, references))
+    references, errors = {}, []
+    for table, content in tables.items():
+        try:
+            references[table] = Reference(content, table)
+        except InputError as error:
+            errors += error.errors
+    if errors:
+        raise InputError(*errors)
+    rules = parse(
+        text,
+        name,
+        sources,
+        lambda rule, source: grouping.problems(rule, source, references),
+        lambda rule, source: firing.problems(rule, source.kind, references),
+    )
     return Definitions(sources, rules, references)
 
 

@@ -1,5 +1,6 @@
 """The groups of a rule and their thresholds, from its own words and the reference data."""
 
+import math
 from collections.abc import Iterator
 
 from analytics_engine.errors import InputError
@@ -39,8 +40,24 @@ def problems(rule: Rule, source: Source, references: References) -> Iterator[Pro
                 continue
             if (joined := references[name].key) not in kind.columns and name not in keys:
                 yield key, f"{name}: its first column {joined!r} is no column of {kind.name}"
+            elif key == "threshold" and "." not in str(rule.group_by) and joined != rule.group_by:
+                yield (
+                    key,
+                    f"{name} tells thresholds by {joined}, but the groups are by {rule.group_by}:"
+                    f" all would have that of '{UNKNOWN}'",
+                )
+            if len(set(references[name].columns)) < len(references[name].columns):
+                yield key, f"{name}: two of its columns share a name"
             keys.add(name)
             try:
-                use(rule, references)
+                values = use(rule, references)
             except InputError as error:
                 yield key, str(error)
+                continue
+            if key == "threshold":
+                for scope, value in values.items():
+                    if not 0 <= value < math.inf:
+                        yield (
+                            key,
+                            f"{name}: expected a number of 0 or more for {scope}, not {value}",
+                        )

@@ -13,16 +13,23 @@ class Reference:
 
     def __init__(self, text: str, name: str = "reference") -> None:
         self.name, self.text = name, text
-        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
-        if not rows or not rows[0]:
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+        self._rows: dict[str, dict[str, str]] = {}
+        try:
+            self.columns = list(reader.fieldnames or [""])
+            self.key = self.columns[0]
+            for row in reader:
+                if None in row or None in row.values():
+                    raise InputError(f"{name}:{reader.line_num}: more or fewer fields than columns")
+                if row[self.key] in self._rows:
+                    raise InputError(
+                        f"{name}:{reader.line_num}: {self.key} {row[self.key]} stands there twice"
+                    )
+                self._rows[row[self.key]] = row
+        except csv.Error as error:
+            raise InputError(f"{name}:{reader.line_num + 1}: {error}") from error
+        if not self._rows:
             raise InputError(f"{name}: no rows")
-        self.columns = list(rows[0])
-        self.key = self.columns[0]
-        if any(None in row or None in row.values() for row in rows):
-            raise InputError(f"{name}: rows of different length")
-        self._rows = {row[self.key]: row for row in rows}
-        if len(self._rows) != len(rows):
-            raise InputError(f"{name}: a {self.key} stands there twice")
 
     def groups(self, column: str) -> dict[str, str]:
         """Key to group."""

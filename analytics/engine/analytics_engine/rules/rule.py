@@ -4,10 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 import msgspec
-import yaml
 
 from analytics_engine.errors import InputError
-from analytics_engine.records.document import Problem, Wrong, convert, mapping, pairs
+from analytics_engine.records.document import (
+    Problem,
+    Wrong,
+    convert,
+    entries,
+    mapping,
+    misread,
+    pairs,
+)
 from analytics_engine.records.kind import LINES, RUN, SHARE, Kind, Name, Source, Sources
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.records.where import Where
@@ -69,21 +76,20 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Problems = Callable[[Rule, Source], Iterator[Problem]]
-"""Finds what is wrong with a rule that is valid in itself."""
+"""Finds what is wrong with a rule whose values are each valid."""
 
 
-def parse(
-    text: str, name: str, sources: Sources, problems: Problems = lambda *_: iter(())
-) -> list[Rule]:
-    """Read a rules file; InputError names all that is wrong with it."""
+def parse(text: str, name: str, sources: Sources, *problems: Problems) -> list[Rule]:
+    """Read a rules file; InputError names all that is wrong with it.
+
+    `problems` are asked in order, until one has found something in the rule.
+    """
     root = mapping(text, name)
-    entries = dict(pairs(root)).get("rules")
-    if not isinstance(entries, yaml.SequenceNode):  # an empty one says that there are none
-        raise InputError(f"{name}:1: rules: expected a list of rules")
+    nodes = entries(root, "rules", name)  # an empty list says that there are none
     errors = [
-        f"{name}:{key.start_mark.line + 1}: {key.value}: unknown key"
-        for key, _ in root.value
-        if key.value != "rules"
+        f"{name}:{value.start_mark.line + 1}: {key}: unknown key (known: rules)"
+        for key, value in pairs(root)
+        if key != "rules"
     ]
 
     def all_problems(rule: Rule) -> Iterator[Problem]:
@@ -91,13 +97,16 @@ def parse(
         if source is None:
             yield "source", f"no stream {rule.source!r} (known: {', '.join(sources)})"
             return
-        yield from _senseless(rule, source.kind)
-        yield from problems(rule, source)
+        for find in (_senseless, *problems):
+            found = list(find(rule, source))
+            yield from found
+            if found:
+                return
 
     rules: list[Rule] = []
     lines: dict[str, int] = {}
     wrong: list[Wrong] = []
-    for entry in entries.value:
+    for entry in nodes:
         rule, found = convert(entry, Rule, all_problems)
         wrong += found
         if rule is None:
@@ -113,8 +122,9 @@ def parse(
     return rules
 
 
-def _senseless(rule: Rule, kind: Kind) -> Iterator[Problem]:
+def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
     """Keys whose values are each valid but make no rule together."""
+    kind = source.kind
     columns = f"(columns of {kind.name}: {', '.join(kind.columns)})"
     measures = [LINES, SHARE, *kind.measures]
     if rule.measure not in measures:
@@ -135,7 +145,9 @@ def _senseless(rule: Rule, kind: Kind) -> Iterator[Problem]:
         elif not rule.test:
             yield "group_by", f"{RUN} is a column of tests: needs 'test: true'"
     if isinstance(rule.threshold, str):
-        if "." not in rule.threshold:
+        if message := misread(rule.threshold):
+            yield "threshold", message
+        elif "." not in rule.threshold:
             yield "threshold", "expected a number or <reference>.<column>"
         elif group is None:
             yield "threshold", "thresholds from reference data need 'group_by'"

@@ -15,6 +15,8 @@ from analytics_engine.service.config import Config
 
 FILE_SECONDS = 1.0
 OBJECT_SECONDS = 60.0
+RETRY_SECONDS = 10.0
+"""Until one that could not be read is tried again: all else waits for that."""
 
 
 class Inputs:
@@ -26,17 +28,26 @@ class Inputs:
         self._streams = config.streams
         self._references = config.references
         self._texts: dict[str, str] = {}
+        self._parsed: dict[str, str] = {}
         self._look: dict[str, float] = {}
+        self._unread: dict[str, str] = {}
         self._wrong: InputError | None = None
         self._s3: Any = None
 
+    @property
+    def unread(self) -> list[str]:
+        """What cannot be read now, and why; as far as it was read before, that is in force."""
+        return list(self._unread.values())
+
     def changed(self) -> Definitions | None:
         """What is in force from now on, if that is not what it was at the last call."""
-        seen = dict(self._texts)
-        for source in self._files():
+        files = self._files()
+        for source in files:
             self._refresh(source, OBJECT_SECONDS if source.startswith("s3://") else FILE_SECONDS)
-        if self._texts != seen:
-            self._wrong = None
+        if any(source not in self._texts for source in files):
+            raise InputError(*self.unread)
+        if self._texts != self._parsed:
+            self._parsed, self._wrong = dict(self._texts), None
             try:
                 return self._parse()
             except InputError as error:
@@ -70,19 +81,22 @@ class Inputs:
         now = time.monotonic()
         if now < self._look.get(source, 0.0):
             return
-        self._look[source] = now + seconds
         try:
             self._texts[source] = self._fetch(source)
         except (OSError, UnicodeDecodeError, BotoCoreError, ClientError) as error:
-            self._look[source] = now + FILE_SECONDS
-            if source not in self._texts:
-                raise InputError(f"{source}: {error}") from error
+            self._unread[source] = f"{source}: {error}"
+            seconds = min(seconds, RETRY_SECONDS)
+        else:
+            self._unread.pop(source, None)
+        self._look[source] = time.monotonic() + seconds
 
     def _fetch(self, source: str) -> str:
         if not source.startswith("s3://"):
             return Path(source).read_text(encoding="utf-8")
         if self._s3 is None:
-            config = botocore.config.Config(connect_timeout=5, read_timeout=10)
+            config = botocore.config.Config(
+                connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}
+            )
             self._s3 = botocore.session.Session().create_client("s3", config=config)
         bucket, _, key = source.removeprefix("s3://").partition("/")
         return self._s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()

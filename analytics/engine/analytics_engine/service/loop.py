@@ -84,6 +84,10 @@ class Service:
             self._fail("rules", error)
             return
         self.errors.pop("rules", None)
+        if unread := self._inputs.unread:
+            self._fail("files", InputError(*unread))
+        else:
+            self.errors.pop("files", None)
         if definitions is not None:
             for name in self._sources.keys() - self.followers.keys():
                 self._follow(name, definitions.sources[name])
