@@ -1,13 +1,21 @@
 """The alarm history, as the function alarm_reader tells it."""
 
 import json
+import time
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from console.errors import ConsoleError
 from console.stack import Stack
-from console.terminal import line
+from console.terminal import err, line
 
 Row = dict[str, Any]
+
+# What a function answers with that was idle for weeks: the call that fails wakes it.
+WAKING = ("ResourceConflictException", "ResourceNotReadyException", "EC2ThrottledException")
+WAKING_SECONDS = 300
+POLL_SECONDS = 3.0
 
 
 def ask(stack: Stack, query: str, **arguments: Any) -> list[Row]:
@@ -19,11 +27,29 @@ def ask(stack: Stack, query: str, **arguments: Any) -> list[Row]:
 def ask_function(client: Any, function: str, query: str, **arguments: Any) -> list[Row]:
     """Ask by a client of Lambda."""
     payload = json.dumps({"query": query, **arguments})
-    answer = client.invoke(FunctionName=function, Payload=payload)
+    answer = _invoke(client, function, payload)
     body = json.loads(answer["Payload"].read() or "null")
     if "FunctionError" in answer:
         raise ConsoleError(f"{function}: {body.get('errorMessage', body)}")
     return body["rows"]
+
+
+def _invoke(client: Any, function: str, payload: str) -> Any:
+    """Its answer, once it is awake."""
+    deadline = None
+    while True:
+        try:
+            return client.invoke(FunctionName=function, Payload=payload)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in WAKING:
+                raise
+            now = time.monotonic()
+            if deadline is None:
+                err.print(f"{function} was idle for long; waiting until it is awake ...")
+                deadline = now + WAKING_SECONDS
+            if now > deadline:
+                raise ConsoleError(f"{function} does not wake: {error}") from error
+        time.sleep(POLL_SECONDS)
 
 
 def sentence(row: Row) -> str:

@@ -5,6 +5,7 @@ import json
 from itertools import islice
 
 import pytest
+from botocore.exceptions import ClientError
 
 from console import alarms
 from console.commands import alarms as command
@@ -39,6 +40,8 @@ class Reader:
         assert FunctionName == "shop-alarm_reader"
         self.asked.append(json.loads(Payload))
         answer = self.answers.pop(0)
+        if isinstance(answer, str):
+            raise ClientError({"Error": {"Code": answer}}, "Invoke")
         body = io.BytesIO(json.dumps(answer).encode())
         failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
         return {"Payload": body, **failed}
@@ -67,6 +70,24 @@ def test_the_function_gets_the_query_and_its_error_is_told():
     assert reader.asked == [{"query": "list", "limit": 1}]
     with pytest.raises(ConsoleError, match="database is away"):
         alarms.ask_function(reader, "shop-alarm_reader", "list")
+
+
+def test_a_function_that_was_idle_is_asked_until_it_is_awake(monkeypatch, capsys):
+    monkeypatch.setattr(alarms, "POLL_SECONDS", 0)
+    reader = Reader(*["ResourceConflictException"] * 2, {"rows": [OPEN]})
+    assert alarms.ask_function(reader, "shop-alarm_reader", "list") == [OPEN]
+    assert capsys.readouterr().err.count("was idle for long") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ResourceConflictException", ConsoleError), ("ResourceNotFoundException", ClientError)],
+)
+def test_it_is_not_asked_for_ever(monkeypatch, code, error):
+    monkeypatch.setattr(alarms, "POLL_SECONDS", 0)
+    monkeypatch.setattr(alarms, "WAKING_SECONDS", -1)
+    with pytest.raises(error, match=code):
+        alarms.ask_function(Reader(code), "shop-alarm_reader", "list")
 
 
 def test_follow_asks_for_what_came_after_the_last(monkeypatch):
