@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import yaml
 from python_service import log
+from python_service.file import become_owner
 from python_service.status import silence
 
 from analytics_engine.errors import AnalyticsError
@@ -200,7 +201,9 @@ def _check(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     try:
-        found = status.read(config.load(options.config).state_directory)
+        directory = config.load(options.config).state_directory
+        become_owner(directory)
+        found = status.read(directory)
     except (FileNotFoundError, msgspec.MsgspecError):
         found, faults = None, silence(None)
     else:

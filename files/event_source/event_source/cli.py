@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from python_service import log
+from python_service import file, log
 from python_service.notify import notify
 from python_service.status import silence
 
@@ -71,7 +71,9 @@ def _check(_: config.Config, options: argparse.Namespace) -> int:
 
 def _status(settings: config.Config, options: argparse.Namespace) -> int:
     try:
-        state = status.read(Path(settings.state_directory))
+        directory = Path(settings.state_directory)
+        file.become_owner(directory)
+        state = status.read(directory)
     except (OSError, msgspec.DecodeError):
         state, faults = None, silence(None)
     else:

@@ -42,4 +42,4 @@ def write(directory: Path, status: Status) -> None:
 
 def read(directory: Path) -> Status:
     """Read the status file; OSError or msgspec.DecodeError if it is not there or not whole."""
-    return msgspec.json.decode((directory / "status.json").read_bytes(), type=Status)
+    return msgspec.json.decode(file.read(directory / "status.json"), type=Status)

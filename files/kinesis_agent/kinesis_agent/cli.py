@@ -1,15 +1,20 @@
 """The command kinesis-agent."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kinesis_agent.config import show
 from kinesis_agent.config_file import ConfigError, load
 from kinesis_agent.sight import look
+
+if TYPE_CHECKING:
+    from kinesis_agent.status import Status
 
 CONFIG = Path("/etc/aws-kinesis/agent.json")
 STATE_DIR = Path("/var/lib/surgewatch/kinesis-agent")
@@ -127,12 +132,22 @@ def _replay(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _said(state_dir: Path) -> "Status | None":
+    from python_service.file import become_owner
+
+    from kinesis_agent import status
+
+    with contextlib.suppress(FileNotFoundError):
+        become_owner(state_dir)
+    return status.read(state_dir)
+
+
 def _status(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from kinesis_agent import state_json, status
 
-    found, now = status.read(arguments.state_dir), time.time()
+    found, now = _said(arguments.state_dir), time.time()
     if found:
         status.renew(found, now)
     faults = status.faults(found, now)
@@ -155,7 +170,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _shipped(arguments: argparse.Namespace) -> int:
     from kinesis_agent import status
 
-    found = status.read(arguments.state_dir)
+    found = _said(arguments.state_dir)
     whole = [file for file in arguments.files if status.shipped(found, file)]
     for file in whole:
         print(file)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from python_service.file import read as read_file
 from python_service.status import STALE_SECONDS, silence
 
 from kinesis_agent import state_json
@@ -71,7 +72,7 @@ def fingerprint(head: bytes) -> str:
 def read(state_dir: Path) -> Status | None:
     """Return what the agent last said, or None."""
     try:
-        return state_json.decode((state_dir / "status.json").read_bytes(), Status)
+        return state_json.decode(read_file(state_dir / "status.json"), Status)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -1,7 +1,6 @@
 """The command log-generator."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from python_service import log
+from python_service import file, log
 from python_service.status import silence
 
 from log_generator import config as configuration
@@ -18,6 +17,7 @@ from log_generator import state as states
 from log_generator.errors import ControlError, DatasetError, InjectionError, LogGeneratorError
 from log_generator.ownership import Answer, Change, Ownership
 from log_generator.replay import Position
+from log_generator.state import State
 
 
 class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,8 +93,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    config = configuration.load(options.config)
-    state = states.load(config.state_directory)
+    state = _state(options)
     age = None
     if state.updated_at:
         age = (datetime.now(UTC) - datetime.fromisoformat(state.updated_at)).total_seconds()
@@ -116,6 +115,13 @@ def _status(options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
+def _state(options: argparse.Namespace) -> State:
+    directory = configuration.load(options.config).state_directory
+    if directory.exists():
+        file.become_owner(directory)
+    return states.load(directory)
+
+
 def _inject(options: argparse.Namespace) -> int:
     config = configuration.load(options.config)
     if options.rows == "-":
@@ -123,6 +129,7 @@ def _inject(options: argparse.Namespace) -> int:
     else:
         text = Path(options.rows).read_text(encoding="utf-8")
     rows = inject.read_rows(text.splitlines(keepends=True))
+    file.become_owner(config.state_directory)
     directory = inject.directory_in(config.state_directory)
     path = inject.drop(directory, inject.Batch(rows, options.seconds))
     deadline = time.monotonic() + options.wait
@@ -134,7 +141,7 @@ def _inject(options: argparse.Namespace) -> int:
 
 
 def _slices(options: argparse.Namespace) -> int:
-    state = states.load(configuration.load(options.config).state_directory)
+    state = _state(options)
     held = Ownership(slices.parse(state.slices), replay.unpack(state.positions))
     found = ownership.describe(held, state.dataset, state.elapsed)
     if options.json:
@@ -183,11 +190,7 @@ def _parse(text: str) -> str:
 
 def _change(options: argparse.Namespace, change: Change) -> Answer:
     config = configuration.load(options.config)
-    owner = config.state_directory.stat()
-    if os.geteuid() == 0 and owner.st_uid:  # what is written is the service's, not root's
-        os.setgroups([])
-        os.setgid(owner.st_gid)
-        os.setuid(owner.st_uid)
+    file.become_owner(config.state_directory)
     return service.change(config, change)
 
 

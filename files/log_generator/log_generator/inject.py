@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from python_service import file
 
 from log_generator import dataset, record
 from log_generator.errors import InjectionError
@@ -54,13 +55,7 @@ def drop(directory: Path, batch: Batch) -> Path:
     """Leave a batch for the running generator; its file is gone when all of it is written."""
     data = msgspec.json.encode(batch)
     path = directory / (hashlib.sha256(data).hexdigest()[:16] + _SUFFIX)
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        os.fchmod(file.fileno(), 0o644)  # it may be root who gives it
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    file.replace(path, data, durably=True)
     return path
 
 
@@ -76,7 +71,7 @@ def waiting(directory: Path) -> str | None:
 
 def bodies(directory: Path, name: str, form: str) -> tuple[list[tuple[bytes, bytes]], float]:
     """Invoice and body of each line of a batch, and the seconds between two of them."""
-    batch = msgspec.json.decode((directory / name).read_bytes(), type=Batch)
+    batch = msgspec.json.decode(file.read(directory / name), type=Batch)
     numbers: Counter[str] = Counter()
     lines = []
     for row in batch.rows:

@@ -44,7 +44,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 def load(directory: Path) -> State:
     try:
-        return msgspec.json.decode((directory / FILE).read_bytes(), type=State)
+        return msgspec.json.decode(file.read(directory / FILE), type=State)
     except FileNotFoundError:
         return State()
 

@@ -118,7 +118,7 @@ def write(directory: Path, status: Status) -> None:
 
 def read(directory: Path) -> Status:
     """Raises FileNotFoundError, msgspec.MsgspecError."""
-    return msgspec.json.decode((directory / FILE).read_bytes(), type=Status)
+    return msgspec.json.decode(file.read(directory / FILE), type=Status)
 
 
 def faults(status: Status) -> list[str]:
