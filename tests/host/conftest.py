@@ -6,8 +6,10 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import botocore.session
 import pytest
 import testinfra
+from botocore.config import Config
 from testinfra.host import Host
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,6 +38,28 @@ def generator(request: pytest.FixtureRequest) -> Host:
 @pytest.fixture(scope="session")
 def region_host(request: pytest.FixtureRequest) -> Host:
     return testinfra.get_host(f"podman://{request.param}")
+
+
+@pytest.fixture
+def address(region_host: Host) -> str:
+    return region_host.check_output("hostname --all-ip-addresses").split()[0]
+
+
+@pytest.fixture
+def client(address: str):
+    """Make a client that waits for a part that is being restarted."""
+
+    def make(service: str):
+        return botocore.session.Session().create_client(
+            service,
+            endpoint_url=f"http://{address}:4566",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"mode": "standard", "total_max_attempts": 8}),
+        )
+
+    return make
 
 
 def run_as_unit(host: Host, unit: str, command: str) -> bool:
