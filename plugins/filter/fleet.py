@@ -8,12 +8,82 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from ansible.errors import AnsibleFilterError
-from log_generator import replay, slices
+from log_generator import ownership, replay, slices
+from log_generator.cli import Released
 from log_generator.replay import Position
 
 Answer = Mapping[str, Any]
 """What `log-generator slices --json` says."""
+
+
+MOST_ROWS = 1_000_000
+"""No host is so many rows of a pass further on than all others."""
+
+
+def slice_answers(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Which of the hosts' answers are to be believed: `answers`, and `refused` with the reason.
+
+    A host may be broken or worse. One that would take slices from others, or say where slices go on
+    that nobody has, is not believed where it stands more than a pass beyond all others.
+    """
+    found, refused = {}, {}
+    for host, text in texts.items():
+        try:
+            found[host] = _checked(text, ownership.Answer)
+        except (ValueError, RecursionError) as error:
+            refused[host] = f"does not say which slices it owns: {error}"
+    owned = {host: slices.parse(answer["slices"]) for host, answer in found.items()}
+    places = {host: _unpack(answer["positions"]) for host, answer in found.items()}
+    for host, answer in found.items():
+        others = [other for other in found if other != host]
+        furthest = max((max(places[o].values(), default=(1, 0)) for o in others), default=None)
+        theirs = frozenset().union(*(owned[other] for other in others))
+        claimed = {n: at for n, at in places[host].items() if n in theirs}
+        claimed |= {n: at for n, at in _unpack(answer["released"]).items() if n not in theirs}
+        if furthest and (far := [n for n, at in claimed.items() if _is_far(at, furthest)]):
+            refused[host] = (
+                f"stands at pass {max(claimed[n] for n in far)[0]} of the slices "
+                f"{slices.render(far)}, the others at pass {furthest[0]} at most; if it is right, "
+                "remove the others that own them from the fleet"
+            )
+    return {"answers": {h: a for h, a in found.items() if h not in refused}, "refused": refused}
+
+
+def slice_releases(
+    texts: Mapping[str, str], answers: Mapping[str, Answer]
+) -> dict[str, dict[str, Any]]:
+    """Likewise, what hosts say as they release slices; `answers` are what was believed before."""
+    places = [at for answer in answers.values() for at in _unpack(answer["positions"]).values()]
+    furthest = max(places, default=(1, 0))
+    found, refused = {}, {}
+    for host, text in texts.items():
+        try:
+            released = _checked(text, Released)
+        except (ValueError, RecursionError) as error:
+            refused[host] = f"does not say where the slices stand that it released: {error}"
+            continue
+        if any(_is_far(at, furthest) for at in _unpack(released["positions"]).values()):
+            refused[host] = "says of slices that they stand more than a pass beyond all others"
+        else:
+            found[host] = released
+    return {"answers": found, "refused": refused}
+
+
+def _checked(text: str, form: type[msgspec.Struct]) -> dict[str, Any]:
+    """An answer of this form as JSON has it; ValueError says what is wrong with it."""
+    answer = msgspec.to_builtins(msgspec.json.decode(text, type=form))
+    slices.parse(answer.get("slices", ""))
+    for name in ("positions", "released"):
+        for number, (turn, row) in _unpack(answer.get(name, {})).items():
+            if turn < 1 or row < 0:
+                raise ValueError(f"slice {number} is at pass {turn}, row {row}")
+    return answer
+
+
+def _is_far(position: Position, furthest: Position) -> bool:
+    return position > (furthest[0] + 1, furthest[1]) or position[1] > furthest[1] + MOST_ROWS
 
 
 def assign(
@@ -143,6 +213,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         return {
+            "slice_answers": slice_answers,
+            "slice_releases": slice_releases,
             "slice_plan": slice_plan,
             "slice_orders": slice_orders,
             "slice_union": slice_union,

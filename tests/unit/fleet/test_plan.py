@@ -1,5 +1,6 @@
 """Who is to own which slices: equal shares, few moves, one owner, whatever was interrupted."""
 
+import json
 from itertools import pairwise
 
 import msgspec
@@ -79,7 +80,10 @@ class Fleet:
         for name in staying:
             self.hosts.setdefault(name, Ownership(frozenset(), {}))
         seen = [name for name in self.hosts if name not in away]
-        answers = self.answers(seen)
+        texts = {name: json.dumps(answer) for name, answer in self.answers(seen).items()}
+        asked = fleet.slice_answers(texts)
+        assert asked["refused"] == {}
+        answers = asked["answers"]
         plan = fleet.slice_plan(answers, staying, complete=not away)
         # What slice_positions finds in the table.
         found = {n: (1, self.written[n]) for n in replay.unpack(plan["unowned"])}
@@ -190,3 +194,84 @@ def test_a_slice_that_was_released_and_not_taken_goes_on_no_earlier_than_there()
     plan = fleet.slice_plan(hosts.answers(), ["a"], complete=True)
     assert plan["unowned"] == {"7": (1, 2)}
     assert plan["take"] == {"a": "7"}
+
+
+ALL = "0-1023"
+
+
+def said(owned="", at=(1, 0), released=None, **more):
+    """A host's answer: where it stands with the slices that it owns, and with others."""
+    positions = {owned: at} if owned else {}
+    answer = {"slices": owned, "positions": positions, "released": released or {}}
+    return json.dumps(answer | {"dataset": "data", "elapsed": 1.0} | more)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        said("0-1024"),
+        said("x"),
+        said("0-7", (0, 1)),
+        said("0-7", (1, -1)),
+        said("0-7", (1.5, 1)),
+        said("0-7", (1, 2, 3)),
+        said("0-7", "ab"),
+        said(released={"7": None}),
+        said(elapsed="long"),
+        said(dataset=7),
+        said()[:-1] + ', "x": ' + "[" * 100_000,
+    ],
+)
+def test_an_answer_that_is_none_counts_as_none(text):
+    asked = fleet.slice_answers({"a": said("0-511", (1, 9)), "b": said("512-1023"), "c": text})
+    assert list(asked["answers"]) == ["a", "b"]
+    assert "does not say" in asked["refused"]["c"]
+    released = {"a": '{"dataset": "d", "elapsed": 1, "positions": {}}', "c": text}
+    given = fleet.slice_releases(released, {})
+    assert list(given["answers"]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        said(ALL, (9, 0)),
+        said("0-7", (1, 10**7)),
+        said("0-7", (10**9, 0)),
+        said(released={"1023": (9, 0)}),
+    ],
+)
+def test_a_host_that_claims_to_be_further_on_takes_nothing_from_others(lie):
+    texts = {"a": said("0-511", (2, 50)), "b": said("512-1022", (2, 60)), "c": lie}
+    asked = fleet.slice_answers(texts)
+    assert "pass" in asked["refused"]["c"]
+    plan = fleet.slice_plan(asked["answers"], ["a", "b", "c"], complete=False)
+    assert plan == {"release": {}, "take": {}, "forget": {}, "unowned": {}}
+
+
+def test_a_host_that_others_went_on_without_is_believed():
+    texts = {"a": said(ALL, (50, 7)), "b": said(at=(50, 7)), "c": said("0-7", (3, 1))}
+    texts["d"] = said("8-9", (50, 1))
+    asked = fleet.slice_answers(texts)
+    assert asked["refused"] == {}
+    assert fleet.slice_plan(asked["answers"], list(texts), True)["release"]["c"] == "0-7"
+
+
+def test_a_host_alone_is_believed_wherever_it_stands():
+    assert fleet.slice_answers({"a": said(ALL, (99, 7))})["refused"] == {}
+    texts = {"a": said("0-511", (99, 7)), "b": said("512-1023", (1, 0))}
+    assert fleet.slice_answers(texts)["refused"] == {}
+
+
+def test_slices_are_released_where_they_stood():
+    answers = fleet.slice_answers({"a": said("0-511", (2, 50)), "b": said("512-1023", (2, 60))})
+    released = {
+        name: json.dumps({"dataset": "data", "elapsed": 1.0, "positions": {"7": at}})
+        for name, at in (("a", (2, 70)), ("b", (4, 0)))
+    }
+    given = fleet.slice_releases(released, answers["answers"])
+    assert list(given["answers"]) == ["a"]
+    assert "beyond all others" in given["refused"]["b"]
