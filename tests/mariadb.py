@@ -64,6 +64,7 @@ class MariaDB:
         own = {
             "datadir": self.home / "data",
             "socket": self.home / "socket",
+            "secure-file-priv": self.home / "files",
             "init-file": self.home / "administrator.sql",
             "ssl-ca": self.home / "authority.pem",
             "ssl-cert": self.home / "server.pem",

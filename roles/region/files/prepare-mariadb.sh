@@ -29,11 +29,19 @@ if [ ! -e password ]; then
   mv password.new password
 fi
 
-# MariaDB runs this at each start. The administrator may do what an RDS master user may, no more.
+# The one folder where statements may read and write files; nobody has the privilege to.
+mkdir -p files
+
+# MariaDB runs this at each start. The administrator owns the database logs, makes users, and reads
+# what they may do; no more than an RDS master user may. As who makes users may rename them, too, there
+# is no other account to become: MariaDB runs this file without one.
 cat >administrator.sql <<END
 CREATE DATABASE IF NOT EXISTS logs;
 CREATE OR REPLACE USER '$DATABASE_USERNAME'@'%' IDENTIFIED BY '$(cat password)' REQUIRE SSL;
-GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER ON *.* TO '$DATABASE_USERNAME'@'%' WITH GRANT OPTION;
+GRANT CREATE USER, PROCESS, RELOAD, SHOW DATABASES ON *.* TO '$DATABASE_USERNAME'@'%' WITH GRANT OPTION;
+GRANT ALL PRIVILEGES ON logs.* TO '$DATABASE_USERNAME'@'%' WITH GRANT OPTION;
+GRANT SELECT ON mysql.* TO '$DATABASE_USERNAME'@'%';
+DROP USER IF EXISTS root@localhost, mysql@localhost, '$(id -un)'@localhost;
 END
 
 if [ ! -d data ]; then
