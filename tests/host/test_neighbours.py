@@ -2,9 +2,14 @@
 
 import http.client
 import json
+import os
+import subprocess
 
 import pytest
 
+from tests.host.conftest import ROOT
+
+PODMAN = ROOT / "inventory" / "root_podman"
 SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sns/aws4_request"}
 LIST = "/?Action=ListTopics&Version=2010-03-31"
 
@@ -76,3 +81,80 @@ def test_the_urls_that_the_parts_give_out_work(address, client):
         sqs.delete_queue(QueueUrl=url)
         s3.delete_object(Bucket=name, Key="key")
         s3.delete_bucket(Bucket=name)
+
+
+REACH = """
+import socket, sys
+for port in (4566, 3306):
+    try:
+        socket.create_connection((sys.argv[1], port), 2).close()
+        print(port)
+    except OSError:
+        pass
+"""
+
+
+def podman(*words: str) -> str:
+    done = subprocess.run([PODMAN, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_none_from_another_network_reaches_the_stack(address, region_host):
+    """Such as the LAN of a machine that forwards, which it does where it has containers."""
+    name = region_host.check_output("hostname")
+    found = json.loads(podman("container", "inspect", name))[0]
+    runtime = f"--runtime={found['OCIRuntime']}"
+    run = ["run", "--rm", runtime, "--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000"]
+    reach = [found["Image"], "python3", "-c", REACH, address]
+    within = next(iter(found["NetworkSettings"]["Networks"]))
+    assert podman(*run, f"--network={within}", *reach).split() == ["4566", "3306"]
+    assert podman(*run, "--network=podman", *reach) == ""
+
+
+def test_another_user_of_the_machine_reads_nothing_that_the_hosts_keep(region_host, generator):
+    for host in (region_host, generator):
+        name = host.check_output("hostname")
+        for volume in (f"{name}-state", f"{name}-log"):
+            (found,) = json.loads(podman("volume", "inspect", volume))
+            look = ["find", found["Mountpoint"], "-readable"]
+            other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+            done = subprocess.run([*sudo, *other, *look], capture_output=True, text=True)
+            assert done.stdout == "", volume
+            assert "denied" in done.stderr
+
+
+LOG_GENERATOR = "/opt/surgewatch/log_generator/current/bin/log-generator"
+TRAPS = """
+set -e
+mkdir -m 700 /root/probe && mkdir /var/lib/surgewatch/probe && cd /var/lib/surgewatch/probe
+echo '{"slices": "4-7"}' >/root/probe/state.json
+sed 's,/var/lib/surgewatch/log-generator,/var/lib/surgewatch/probe,' \
+    /etc/surgewatch/log_generator.json >/root/probe.json
+ln -s /root/probe/state.json link
+mkfifo pipe
+ln -s /root/probe inject
+chown -R surgewatch-log-generator .
+chown -h surgewatch-log-generator . *
+"""
+
+
+def test_root_is_led_nowhere_by_what_a_service_leaves_in_its_folder(generator):
+    state = "/var/lib/surgewatch/probe/state.json"
+    try:
+        generator.check_output(TRAPS)
+        for trap in ("link", "pipe"):
+            generator.check_output(f"mv /var/lib/surgewatch/probe/{trap} {state}")
+            for command in ("slices", "status --json"):
+                said = generator.run(
+                    f"timeout 20 {LOG_GENERATOR} {command} --config /root/probe.json"
+                )
+                assert said.rc == 1, command
+                assert "4-7" not in said.stdout
+        row = "V1,A,b,1,1/1/2011 8:00,2.55,,France"
+        inject = f"timeout 20 {LOG_GENERATOR} inject --config /root/probe.json -"
+        assert generator.run(f"echo '{row}' | {inject}").rc == 1
+        assert generator.check_output("ls /root/probe") == "state.json"
+    finally:
+        generator.check_output("rm -rf /root/probe /root/probe.json /var/lib/surgewatch/probe")

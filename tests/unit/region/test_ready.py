@@ -41,7 +41,7 @@ def test_a_file_of_the_folder_is_read(ready, folder):
 
 def test_a_link_to_what_only_root_may_read_is_not(ready, folder):
     (folder / "password").symlink_to(folder.parent / "secret")
-    with pytest.raises(SystemExit, match="password cannot be read: .*denied"):
+    with pytest.raises(SystemExit, match=r"password cannot be read: .*denied"):
         ready.read(folder / "password")
 
 
