@@ -14,7 +14,7 @@ from python_service.status import silence
 from log_generator import config as configuration
 from log_generator import dataset, inject, ownership, replay, sample, service, slices
 from log_generator import state as states
-from log_generator.errors import ControlError, DatasetError, InjectionError, LogGeneratorError
+from log_generator.errors import ControlError, InjectionError, LogGeneratorError
 from log_generator.ownership import Answer, Change, Ownership
 from log_generator.replay import Position
 from log_generator.state import State
@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     added = command("dataset", _dataset, "Read a whole data set and say what is in it.")
     added.add_argument("dataset", type=Path, metavar="FILE")
     added.add_argument("-o", "--output", type=Path, help="write the answer here, as JSON")
+    added.add_argument(
+        "--converted", type=Path, metavar="FILE", help="write here what hosts can read"
+    )
     added = command("sample", _sample, "Make a synthetic data set, always the same one.")
     added.add_argument("--rows", type=int, default=sample.ROWS)
     added.add_argument("--seed", type=int, default=sample.SEED)
@@ -195,15 +198,11 @@ def _change(options: argparse.Namespace, change: Change) -> Answer:
 
 
 def _dataset(options: argparse.Namespace) -> int:
-    invoices = set()
-    rows = 0
-    for rows, row in enumerate(dataset.read(options.dataset), 1):  # noqa: B007
-        invoices.add(row[0])
-    if not rows:
-        raise DatasetError(f"{options.dataset}: there is no row in it")
-    print(f"{options.dataset}: {rows} rows, {len(invoices)} invoices")
+    found = dataset.convert(options.dataset, options.converted)
+    said = "".join(f"; {note}" for note in found.notes)
+    print(f"{options.dataset}: {found.rows} rows, {found.invoices} invoices{said}")
     if options.output:
-        options.output.write_bytes(msgspec.json.encode({"rows": rows, "invoices": len(invoices)}))
+        options.output.write_bytes(msgspec.json.encode(found._asdict()))
     return 0
 
 

@@ -78,36 +78,39 @@ def _write(path: Path, source: Path, form: str) -> None:
 
 
 def with_recorded_time(rows: Iterable[list[str]]) -> Iterator[tuple[list[str], int]]:
-    """Each row with its time in ms since the first: the lines of a minute spread over it evenly.
+    """Each row with its time in ms since the first: the lines of a minute (or of a second, where
+    dates tell it) are spread over it evenly.
 
     A date that is earlier than the one before, or none, counts as the one before.
     """
     first: int | None = None
-    minute, text, together = 0, "", []
+    latest, text, together, unit = 0, "", [], 60_000
     for fields in rows:
         if fields[4] != text:
             text = fields[4]
-            found = _minute(text)
+            found = _milliseconds(text)
             if first is None:
                 first = found
-            if found is not None and first is not None and found - first > minute:
-                yield from _spread(together, minute)
-                minute, together = found - first, []
+            if found is not None and first is not None and found - first > latest:
+                yield from _spread(together, latest, unit)
+                latest, together = found - first, []
+            unit = 1_000 if text.count(":") == 2 else 60_000
         together.append(fields)
-    yield from _spread(together, minute)
+    yield from _spread(together, latest, unit)
 
 
-def _spread(rows: list[list[str]], minute: int) -> Iterator[tuple[list[str], int]]:
+def _spread(rows: list[list[str]], start: int, unit: int) -> Iterator[tuple[list[str], int]]:
     for place, fields in enumerate(rows):
-        yield fields, minute * 60_000 + place * 60_000 // len(rows)
+        yield fields, start + place * unit // len(rows)
 
 
-def _minute(text: str) -> int | None:
-    match = re.fullmatch(r"(\d+)/(\d+)/(\d+) (\d+):(\d+)", text)
+def _milliseconds(text: str) -> int | None:
+    match = re.fullmatch(r"(\d+)/(\d+)/(\d+) (\d+):(\d+)(?::(\d+))?", text)
     if not match:
         return None
-    month, day, year, hour, minute = map(int, match.groups())
+    month, day, year, hour, minute, second = (int(part or 0) for part in match.groups())
     try:
-        return datetime(year, month, day, hour, minute).toordinal() * 1440 + hour * 60 + minute
+        days = datetime(year, month, day, hour, minute, second).toordinal()
     except ValueError:
         return None
+    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000
