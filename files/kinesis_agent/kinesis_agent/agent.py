@@ -114,7 +114,7 @@ class Agent:
         for flow in self.flows:
             pattern, before = flow.flow.file_pattern, self._sights.get(flow.flow.key)
             self._sights[flow.flow.key] = sight = look(pattern)
-            for problem in sight.problems:
+            for problem in sight.unfit + sight.hidden:
                 if before is None or problem not in before.problems:
                     log.error("%s: %s", flow.flow.destination, problem)
             if not sight.files and (before is None or before.files):

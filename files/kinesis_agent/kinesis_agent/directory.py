@@ -1,5 +1,6 @@
 """The files in the directories of a pattern, and what their names say."""
 
+import contextlib
 import fnmatch
 import glob
 import os
@@ -10,6 +11,7 @@ from stat import S_ISREG
 
 from kinesis_agent.files import Id, file_id, live_path
 from kinesis_agent.java_glob import expand
+from kinesis_agent.links import follow
 
 # The file system's clock may be this coarse: what changed just now may change again within a tick.
 TICK = 0.05
@@ -112,9 +114,14 @@ class Directory:
             if not S_ISREG(status.st_mode):
                 continue
             if is_wanted and (is_link or real != directory):
-                self._links[os.path.realpath(path)] = path
+                self._note_link(path)
             yield path, status
         self._foreign[directory] = foreign
+
+    def _note_link(self, path: str) -> None:
+        """Note where a link leads to, and take what was rotated there for the log's."""
+        with contextlib.suppress(OSError), follow(path) as (_, target):
+            self._links[target] = path
 
     def _is_own(self, directory: str) -> bool:
         return any(fnmatch.fnmatchcase(directory, where) for where, _, _ in self._patterns)

@@ -12,9 +12,10 @@ import os
 import re
 import resource
 import zlib
-from collections.abc import Iterator
-from stat import S_ISLNK, S_ISREG
+from stat import S_ISREG
 from typing import IO, Protocol
+
+from kinesis_agent.links import follow
 
 HEAD = 256
 WINDOW = 64
@@ -47,7 +48,6 @@ _ROTATED = re.compile(
 )
 _NUMBERED = re.compile(r"\.\d{1,3}$")
 _COMPRESSED = re.compile(r"\.(gz|bz2|xz)$")
-_MOST_LINKS = 40
 
 Id = tuple[int, int]
 
@@ -193,18 +193,21 @@ def open_source(path: str) -> Plain | Compressed:
     """Open a file for what it holds; a compressed one is told by its first bytes.
 
     Raise ArchiveError where it holds no lines, and PermissionError where a link on the way to it
-    was made by someone who may not be trusted with it.
+    does not count.
     """
     descriptors.take(2)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with follow(path) as (place, _):
+            if not S_ISREG(os.fstat(place).st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            fd = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         descriptors.give(2)
         if error.errno in SHORTAGE:
             descriptors.refused()
         raise
     try:
-        source = _source(path, fd)
+        source = _source(fd)
     except BaseException:
         os.close(fd)
         descriptors.give(2)
@@ -214,17 +217,7 @@ def open_source(path: str) -> Plain | Compressed:
     return source
 
 
-def _source(path: str, fd: int) -> Plain | Compressed:
-    status = os.fstat(fd)
-    if not S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file")
-    for owner in link_owners(path):
-        if owner not in (0, os.geteuid(), status.st_uid):
-            raise PermissionError(
-                errno.EACCES,
-                f"user {owner} made the link, and user {status.st_uid} owns what it leads to; "
-                "a link counts if root or the owner of its target made it (chown -h)",
-            )
+def _source(fd: int) -> Plain | Compressed:
     start = os.pread(fd, _START, 0)
     _refuse_archives(start)
     for magic, opener in _MAGIC:
@@ -249,29 +242,6 @@ def _refuse_archives(start: bytes) -> None:
         raise ArchiveError(
             errno.ENOTSUP, f"it is an archive ({kind}); of compressed files gz, bz2 and xz are read"
         )
-
-
-def link_owners(path: str) -> Iterator[int]:
-    """Yield the owner of each symbolic link on the way to a file."""
-    parts = path.split("/")[::-1]
-    at, links = "/", 0
-    while parts:
-        part = parts.pop()
-        if part in ("", "."):
-            continue
-        there = os.path.dirname(at) if part == ".." else os.path.join(at, part)
-        status = os.lstat(there)
-        if not S_ISLNK(status.st_mode):
-            at = there
-            continue
-        yield status.st_uid
-        links += 1
-        if links > _MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        target = os.readlink(there)
-        if target.startswith("/"):
-            at = "/"
-        parts += target.split("/")[::-1]
 
 
 # File systems whose times are a server's, which may change them after the fact.

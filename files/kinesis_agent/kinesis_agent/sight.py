@@ -9,19 +9,25 @@ from stat import S_ISDIR, S_ISREG
 from msgspec import Struct
 
 from kinesis_agent.java_glob import expand
+from kinesis_agent.links import follow
 
 
 class Sight(Struct):
-    """How many files match; what else the pattern names; what this process has no right to see."""
+    """How many files match, and a sentence for each problem.
+
+    Those are: what else the pattern names; the directories that this process has no right to see;
+    the files that it may not read, of which their reader tells, too.
+    """
 
     files: int = 0
     unfit: list[str] = []
     hidden: list[str] = []
+    unreadable: list[str] = []
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each."""
-        return self.unfit + self.hidden
+        """All of them."""
+        return self.unfit + self.hidden + self.unreadable
 
 
 def look(pattern: str) -> Sight:
@@ -64,11 +70,24 @@ def _look_at(path: str, sight: Sight, is_named: bool) -> None:
     if S_ISREG(mode):
         sight.files += 1
         if not os.access(path, os.R_OK):
-            sight.hidden.append(f"{path} may not be read")
+            sight.unreadable.append(f"{path} may not be read")
+        elif reason := _distrust(path):
+            sight.unreadable.append(f"{path} is not followed: {reason}")
     elif not S_ISDIR(mode):
         sight.unfit.append(f"{path} is no regular file and is not read")
     elif is_named:
         sight.unfit.append(f"{path} is a directory; its files would be {path}/*")
+
+
+def _distrust(path: str) -> str:
+    """Return why a link on the way to a file does not count, if one does not."""
+    try:
+        with follow(path):
+            return ""
+    except PermissionError as error:
+        return error.strerror
+    except OSError:
+        return ""
 
 
 def _closed(path: str) -> str:

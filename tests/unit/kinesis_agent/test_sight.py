@@ -79,3 +79,12 @@ def test_files_of_all_kinds(folder: Path) -> None:
         "0",
         f"{folder}/c.log is a directory; its files would be {folder}/c.log/*",
     ]
+
+
+def test_a_link_that_is_not_followed(folder: Path) -> None:
+    (folder / "secret").write_text("secret")
+    (folder / "a.log").symlink_to("secret")
+    assert problems(folder / "*.log") == ["1"]
+    os.chown(folder / "a.log", 12345, -1, follow_symlinks=False)
+    _, problem = problems(folder / "*.log")
+    assert problem.startswith(f"{folder}/a.log is not followed: user 12345 made the link")

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from kinesis_agent import links
 from kinesis_agent.checkpoint import Checkpoint, CheckpointError, Counters, Mark, State, Tracked
-from kinesis_agent.files import descriptors, live_name
+from kinesis_agent.files import descriptors, live_name, open_source
 from kinesis_agent.frame import Lines, QuotedLines
 from kinesis_agent.oversize import Oversize
 from kinesis_agent.tail import Tailer
@@ -402,8 +403,29 @@ def test_a_stranger_s_link_is_not_followed(
     tail = Tail(log)
     assert tail.first + tail.read(2) == b""
     assert caplog.text.count("user 12345 made the link") == 1
+    Path(f"{secret}.1").write_bytes(b"older secret\n")
+    assert tail.read(2) + tail.read(2) == b"", "nor to what was rotated beside its target"
     os.chown(log, 0, -1, follow_symlinks=False)
-    assert tail.read(2) == b"secret\n"
+    assert sorted(tail.read(12) + tail.read(2)) == sorted(b"secret\nolder secret\n")
+
+
+def test_a_link_that_is_made_while_a_file_is_opened_leads_nowhere(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret\n")
+    log.write_bytes(b"log\n")
+
+    def swap(*arguments: object) -> None:
+        log.unlink()
+        log.symlink_to(secret)
+        check(*arguments)
+
+    check = links._check
+    monkeypatch.setattr(links, "_check", swap)
+    source = open_source(str(log))
+    assert source.read_at(0, 9) == b"log\n"
+    source.close()
 
 
 @pytest.mark.parametrize(
