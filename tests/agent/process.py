@@ -27,6 +27,8 @@ class AgentProcess:
         self.positions = self.state_dir / "positions.json"
         self.environment = os.environ | ENVIRONMENT
         self.log = folder / "agent.log"
+        # What runs the command, with fewer rights or a lower limit.
+        self.runner: list[str] = []
         settings = {"cloudwatch.emitMetrics": False} | settings | {"flows": flows}
         self.config.write_text(json.dumps(settings))
         self.process: subprocess.Popen[bytes] | None = None
@@ -41,7 +43,15 @@ class AgentProcess:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "run", "--config", self.config, "--state-dir", self.state_dir],
+                [
+                    *self.runner,
+                    COMMAND,
+                    "run",
+                    "--config",
+                    self.config,
+                    "--state-dir",
+                    self.state_dir,
+                ],
                 env=self.environment,
                 stderr=log,
             )
@@ -52,6 +62,18 @@ class AgentProcess:
         while not self.positions.exists():
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.01)
+
+    def start_and_look(self) -> None:
+        """Start it, and wait until it has looked for its files."""
+        before = self._looks()
+        self.start()
+        deadline = time.monotonic() + 20
+        while self._looks() == before:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.01)
+
+    def _looks(self) -> int:
+        return self.log.read_text().count("ships")
 
     def stop(self) -> int:
         """End it by SIGTERM; return its exit code."""

@@ -188,16 +188,19 @@ class Contents:
             for n, file in enumerate([*same, *others]):
                 path, status = self._present[file]
                 look = (file, status.st_mtime_ns, status.st_size)
-                if file in taken or not status.st_size:
-                    continue
                 as_copy = n >= len(same)
+                if file in taken or not (status.st_size or (reader.offset and not as_copy)):
+                    continue
                 if as_copy and (
                     look in reader.tried or not may_be_copy(reader, path, status, self._directory)
                 ):
                     continue
                 if as_copy:
                     reader.tried.add(look)
-                if reader.open(path, now, as_copy):
+                is_same = reader.open(path, now, as_copy)
+                if is_same is False and file == reader.holder and not reader.was_remade:
+                    tracked.origin = tracked.inode  # truncated while it could not be seen
+                if is_same:
                     log.info("found the rest of %s in %s", tracked.lane, path)
                     self._arrivals.forget(file)
                     self._lost_at.pop(reader, None)

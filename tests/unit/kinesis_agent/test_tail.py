@@ -543,6 +543,22 @@ def test_a_volume_that_was_away_for_long_goes_on(log: Path, tmp_path: Path) -> N
     assert away.read(20) == b"2\n"
 
 
+def test_a_copytruncate_where_nobody_could_look_is_known(log: Path, tmp_path: Path) -> None:
+    """Its directory comes back with the log truncated, and the copy beside it."""
+    log.write_bytes(b"1\n")
+    tail = Tail(log)
+    append(log, b"2\n")
+    away = tmp_path.rename(tmp_path.with_name("away"))
+    again = tail.again(log)
+    assert again.read() == b""
+    shutil.copyfile(away / "app.log", away / "app.log.1")
+    os.truncate(away / "app.log", 0)
+    away.rename(tmp_path)
+    assert again.read() + again.read() == b"2\n"
+    append(log, b"3\n")
+    assert again.read() + again.read() == b"3\n"
+
+
 @pytest.mark.parametrize(("flows", "parts"), [(1, 2), (2, 1)])
 def test_long_lines_of_two_files_are_not_mixed(tmp_path: Path, flows: int, parts: int) -> None:
     """Two file systems may have one inode, and two flows one file."""
