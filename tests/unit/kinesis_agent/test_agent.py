@@ -390,6 +390,32 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
         assert set(endpoint.records.values()) == {1}
 
 
+CLOCK = """
+import time
+began, now = time.time(), time.monotonic
+time.time = lambda started=now(): began - 60 * (now() - started)
+"""
+
+
+def test_a_wall_clock_that_goes_back_holds_nothing_up(tmp_path: Path) -> None:
+    """It does so all the time, a minute in each second."""
+    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    log, other = tmp_path / "app.log", tmp_path / "other.log"
+    log.write_bytes(b"start 1\n")
+    other.write_bytes(b"1\n")
+    flows = [flow(log, multiLineStartPattern="^start"), flow(other)]
+    with Endpoint() as endpoint:
+        agent = AgentProcess(tmp_path, flows, **{"kinesis.endpoint": endpoint.url})
+        agent.environment |= {"PYTHONPATH": str(tmp_path)}
+        with agent:
+            wait_for(lambda: agent.has_shipped(log, other))
+            append(log, b"start 2\n more\n")
+            append(other, b"2\n")
+            wait_for(lambda: agent.has_shipped(log, other))
+            assert agent.stop() == 0
+        assert endpoint.records == {b"start 1\n": 1, b"start 2\n more\n": 1, b"1\n": 1, b"2\n": 1}
+
+
 def test_rotated_credentials_are_read_again(tmp_path: Path) -> None:
     log, secrets = tmp_path / "app.log", tmp_path / "credentials"
     log.write_bytes(b"1\n")
