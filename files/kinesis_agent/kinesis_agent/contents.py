@@ -118,6 +118,8 @@ class Contents:
         self._arrivals.meet(self._present, self.readers, self._scans, now)
         if self._first:
             self.readers += self._arrivals.begin(now)
+            for reader in self.readers:
+                self._watch_target(reader)
             self._first = False
         self._forget(now)
         names = {(file, path) for file, (path, _) in self._present.items()}
@@ -129,11 +131,11 @@ class Contents:
         found = self._present.get(reader.id)
         tracked = reader.tracked
         if found is None:
-            if self._directory.unlisted & {
-                os.path.dirname(tracked.path),
-                os.path.dirname(tracked.target),
-            }:
+            directory = os.path.dirname(tracked.path)
+            if self._directory.unlisted & {directory, os.path.dirname(tracked.target)}:
                 return  # it may be there, and cannot be seen
+            if reader.has_a_name() and not os.path.exists(directory):
+                return  # it is where its directory is
             if not reader.gone:
                 self._lost_at[reader] = now
                 self._directory.look_again()
@@ -219,7 +221,13 @@ class Contents:
                     self.replaced(reader, now)
         for reader in self._arrivals.settle(files, self.readers, now):
             self._add(reader)
+            self._watch_target(reader)
             self.has_news = self.has_moved = True
+
+    def _watch_target(self, reader: Reader) -> None:
+        """Let the directory that a link leads to be looked at, too."""
+        if reader.tracked.target:
+            self._directory.look_again()
 
     def _add(self, reader: Reader) -> None:
         """Put a new content where it belongs: last, or before what followed it in the same file."""

@@ -222,6 +222,12 @@ class Reader:
         except BROKEN:
             return True
 
+    def has_a_name(self) -> bool:
+        """Whether the file that is read from is in some directory."""
+        with contextlib.suppress(OSError):
+            return self.source is not None and self.source.stat().st_nlink > 0
+        return False
+
     def is_torn(self) -> bool:
         """Whether there was more than what can be read: the copy ends before the file did."""
         return self.source is None or self.tracked.size > self.offset

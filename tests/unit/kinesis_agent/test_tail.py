@@ -378,6 +378,20 @@ def test_a_link_whose_target_was_rotated_meanwhile(tmp_path: Path) -> None:
     assert sorted((again.first + again.read()).split()) == [b"2", b"3", b"4"]
 
 
+def test_a_link_whose_target_is_rotated_at_once(tmp_path: Path) -> None:
+    pods, link = tmp_path / "pods", tmp_path / "app.log"
+    pods.mkdir()
+    target = pods / "0.log"
+    target.write_bytes(b"1\n")
+    link.symlink_to(target)
+    tail = Tail(link)
+    for n in range(2):
+        append(target, b"more\n")
+        target.rename(f"{target}.2026112{n}-000001")
+        target.write_bytes(b"%d\n" % n)
+        assert sorted((tail.read() + tail.read()).split()) == [b"%d" % n, b"more"]
+
+
 def test_a_link_to_the_current_log(tmp_path: Path) -> None:
     for day in (26, 27):
         (tmp_path / f"app-202611{day}.log").write_bytes(b"%d\n" % day)
@@ -541,6 +555,19 @@ def test_a_volume_that_was_away_for_long_goes_on(log: Path, tmp_path: Path) -> N
     hidden.rename(log)
     append(log, b"2\n")
     assert away.read(20) == b"2\n"
+
+
+def test_a_directory_that_is_away_tears_no_line(log: Path, tmp_path: Path) -> None:
+    log.write_bytes(b"1\nha")
+    tail = Tail(log)
+    away = tmp_path.rename(tmp_path.with_name("away"))
+    assert tail.read(20) + tail.read(20) == b""
+    away.rename(tmp_path)
+    append(log, b"lf\n")
+    assert tail.read() + tail.read(20) == b"half\n"
+    append(log, b"last")
+    shutil.rmtree(tmp_path)
+    assert tail.read(20) + tail.read(20) == b"last"
 
 
 def test_a_copytruncate_where_nobody_could_look_is_known(log: Path, tmp_path: Path) -> None:
