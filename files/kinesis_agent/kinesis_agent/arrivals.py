@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from kinesis_agent.checkpoint import Mark, Tracked
-from kinesis_agent.directory import Directory, Present
+from kinesis_agent.directory import Directory, Look, Present
 from kinesis_agent.files import (
     BROKEN,
     HEAD,
@@ -44,7 +44,9 @@ TICK_NS = 10**7
 log = logging.getLogger(__name__)
 
 
-def may_be_copy(reader: Reader, path: str, status: os.stat_result, directory: Directory) -> bool:
+def may_be_copy(
+    reader: Reader, path: str, status: Look | os.stat_result, directory: Directory
+) -> bool:
     """Whether name and time are those of a copy of a content whose file was truncated or is gone.
 
     What the flow does not want may be one under any name in the same directory: it would not be
@@ -79,7 +81,7 @@ def has_copys_name(reader: Reader, path: str) -> bool:
     )
 
 
-def _is_same_time(status: os.stat_result, tracked: Tracked) -> bool:
+def _is_same_time(status: Look | os.stat_result, tracked: Tracked) -> bool:
     """Whether the file has the time of the content's, as far as its own is kept."""
     ours, theirs = tracked.mtime, status.st_mtime_ns
     return any(theirs % unit == 0 and ours // unit == theirs // unit for unit in (1, 1000, 10**9))

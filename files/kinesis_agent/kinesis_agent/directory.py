@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable
 from stat import S_ISREG
 
+from msgspec import Struct
+
 from kinesis_agent.files import Id, file_id, live_path
 from kinesis_agent.java_glob import expand
 from kinesis_agent.links import follow
@@ -19,7 +21,17 @@ TICK = 0.05
 DEAR = 0.002
 SHARE = 0.02
 
-Present = dict[Id, tuple[str, os.stat_result]]
+
+class Look(Struct, gc=False):
+    """What is kept of what the system says of a file, under its names."""
+
+    st_dev: int
+    st_ino: int
+    st_mtime_ns: int
+    st_size: int
+
+
+Present = dict[Id, tuple[str, Look]]
 
 
 class Directory:
@@ -81,9 +93,7 @@ class Directory:
         self._cost = time.thread_time() - began
         return present
 
-    def _files(
-        self, directory: str, inodes: set[int], whole: bool
-    ) -> Iterable[tuple[str, os.stat_result]]:
+    def _files(self, directory: str, inodes: set[int], whole: bool) -> Iterable[tuple[str, Look]]:
         try:
             with os.scandir(directory) as entries:
                 found = sorted((each.name, each.inode(), each.is_symlink()) for each in entries)
@@ -115,7 +125,10 @@ class Directory:
                 continue
             if is_wanted and (is_link or real != directory):
                 self._note_link(path)
-            yield path, status
+            yield (
+                path,
+                Look(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size),
+            )
         self._foreign[directory] = foreign
 
     def _note_link(self, path: str) -> None:

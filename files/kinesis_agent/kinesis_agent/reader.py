@@ -247,8 +247,12 @@ class Reader:
 
     def behind(self, wall: float) -> tuple[int, float]:
         """Return how many bytes are not accepted yet, and for how long the first of them is."""
-        tracked, size = self.tracked, self.size()
+        tracked = self.tracked
         position = tracked.mark.position
+        if self.seen is not None and position == self.offset >= tracked.size:
+            tracked.behind_since = 0.0
+            return 0, 0.0
+        size = self.size()
         is_first = self._sizes.is_empty
         changed = tracked.mtime / 1e9 if self.source and tracked.mtime else wall
         if self.source and self.seen is None:

@@ -37,10 +37,11 @@ def look(pattern: str) -> Sight:
         directory, name = os.path.split(each)
         if glob.has_magic(each):
             for found in glob.glob(directory, recursive=True) or [directory]:
+                is_linked = os.path.realpath(found) != os.path.abspath(found)
                 for path in _matches(found, name, sight):
-                    _look_at(path, sight, is_named=False)
+                    _look_at(path, sight, is_linked or os.path.islink(path))
         else:
-            _look_at(each, sight, is_named=True)
+            _look_at(each, sight, is_linked=True, is_named=True)
     sight.hidden = list(dict.fromkeys(sight.hidden))
     return sight
 
@@ -60,7 +61,7 @@ def _matches(directory: str, name: str, sight: Sight) -> Iterator[str]:
             yield os.path.join(directory, each)
 
 
-def _look_at(path: str, sight: Sight, is_named: bool) -> None:
+def _look_at(path: str, sight: Sight, is_linked: bool, is_named: bool = False) -> None:
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
@@ -71,7 +72,7 @@ def _look_at(path: str, sight: Sight, is_named: bool) -> None:
         sight.files += 1
         if not os.access(path, os.R_OK):
             sight.unreadable.append(f"{path} may not be read")
-        elif reason := _distrust(path):
+        elif is_linked and (reason := _distrust(path)):
             sight.unreadable.append(f"{path} is not followed: {reason}")
     elif not S_ISDIR(mode):
         sight.unfit.append(f"{path} is no regular file and is not read")

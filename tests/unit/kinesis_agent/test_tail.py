@@ -384,6 +384,7 @@ def test_a_link_whose_target_is_rotated_at_once(tmp_path: Path) -> None:
     target = pods / "0.log"
     target.write_bytes(b"1\n")
     link.symlink_to(target)
+    os.utime(tmp_path, (NOW - 100, NOW - 100))
     tail = Tail(link)
     for n in range(2):
         append(target, b"more\n")
