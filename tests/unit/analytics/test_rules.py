@@ -265,8 +265,8 @@ def test_a_test_that_tests_nothing_is_an_error(tmp_path: Path, text: str, messag
 
 
 def test_what_an_alarm_names_most_can_be_tested(tmp_path: Path) -> None:
-    lines = "[{at: 0, count: 3, columns: {Country: Spain, StockCode: 85123, ClientIP: a}}]"
-    top = "{Country: [[Spain, 3]], StockCode: [['85123', 3]], ClientIP: [[a, 3]]}"
+    lines = "[{at: 0, count: 3, columns: {Country: Spain, StockCode: 85123, ClientIP: 192.0.2.1}}]"
+    top = "{Country: [[Spain, 3]], StockCode: [['85123', 3]], ClientIP: [[192.0.2.1, 3]]}"
     opened = "[{at: 0.1, kind: OPEN, fields: {top: %s}}, {at: 75, kind: CLOSE}]"
     assert run(tmp_path, case(lines=lines, expect=opened % top)) == []
     (wrong,) = run(tmp_path, case(lines=lines, expect=opened % "{}"))
