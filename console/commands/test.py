@@ -16,7 +16,9 @@ from console.terminal import clock, err, out
 
 PLAYBOOKS = ROOT / "playbooks"
 MOLECULE = ("molecule", "test", "--scenario-name")
-FULL_SCENARIOS = ("aws", "fleet")
+SCENARIOS = ("aws",)
+"""Those that have a short form, beside the default one."""
+FULL_SCENARIOS = ("fleet",)
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 CLOSING = re.compile(
     r"=+ .*\d+ (passed|failed|errors?|skipped).* in [\d.]+s.* =+|=+ no tests ran .*=+"
@@ -58,7 +60,7 @@ def steps(full: bool) -> list[Step]:
         Step("molecule test", ["molecule", "test"], takes_minutes=True),
         *(
             Step(f"molecule test, {name}", [*MOLECULE, name], takes_minutes=True)
-            for name in (FULL_SCENARIOS if full else ())
+            for name in (*SCENARIOS, *(FULL_SCENARIOS if full else ()))
         ),
     ]
 

@@ -34,7 +34,7 @@ def test_hosts_are_spread_over_the_private_subnets_and_have_the_group(ec2):
 
 def test_endpoints_answer_to_the_services_names_and_lead_to_this_account(ec2):
     endpoints = ec2.describe_vpc_endpoints(Filters=MINE)["VpcEndpoints"]
-    assert len(endpoints) == 7
+    assert len(endpoints) == (7 if "SURGEWATCH_FULL" in os.environ else 2)
     for one in endpoints:
         if one["VpcEndpointType"] == "Interface":
             assert one["PrivateDnsEnabled"], one["ServiceName"]
