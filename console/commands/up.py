@@ -45,6 +45,9 @@ def run(options: argparse.Namespace) -> int:
         )
     words = [word for value in options.extra_vars for word in ("-e", value)]
     end = progress.follow(playbook.run("site.yml", words), BUILD / "up.log")
+    for found in end.stats.values():
+        if note := found.get("note"):
+            err.print(note, markup=False, style="yellow")
     if end.code:
         return end.code
     stack = stacks.load()

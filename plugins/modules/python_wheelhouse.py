@@ -58,6 +58,10 @@ path:
   description: The archive.
   returned: always
   type: str
+sha256:
+  description: What the archive must be; empty where check mode did not build it.
+  returned: always
+  type: str
 """
 
 import fcntl  # noqa: E402
@@ -90,6 +94,11 @@ def digest(projects: list[Path], *more: str) -> str:
             ):
                 found.update(f"\0{inner}\0".encode() + path.read_bytes())
     return found.hexdigest()[:12]
+
+
+def sha256(archive: Path) -> str:
+    """The checksum of an archive; empty where there is none."""
+    return hashlib.sha256(archive.read_bytes()).hexdigest() if archive.exists() else ""
 
 
 def platforms(machine: str) -> list[str]:
@@ -142,13 +151,13 @@ def main() -> None:
     archive = dest / f"{source.name}-{version}-{built_for}.tar.gz"
     result = {"release": f"{version}-{built_for}", "path": str(archive)}
     if archive.exists() or module.check_mode:
-        module.exit_json(changed=not archive.exists(), **result)
+        module.exit_json(changed=not archive.exists(), sha256=sha256(archive), **result)
 
     dest.mkdir(parents=True, exist_ok=True)
     with (dest / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several hosts may ask for the same one at once
         if archive.exists():
-            module.exit_json(changed=False, **result)
+            module.exit_json(changed=False, sha256=sha256(archive), **result)
         with tempfile.TemporaryDirectory(dir=dest) as scratch:
             folder = Path(scratch, "wheels")
             folder.mkdir()
@@ -157,7 +166,7 @@ def main() -> None:
             with tarfile.open(unfinished, "w:gz") as tar:
                 tar.add(folder, arcname=".")
             os.replace(unfinished, archive)
-    module.exit_json(changed=True, **result)
+    module.exit_json(changed=True, sha256=sha256(archive), **result)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Installing it takes 850 MB: only with --full.
 """
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -51,8 +52,14 @@ def package(folder: Path) -> Path:
     (folder / "connector.jar").write_bytes(b"a jar")
     (folder / "reference").mkdir(exist_ok=True)
     options = ["--rules", folder / "rules.yml", "--references", folder / "reference"]
-    made = packer(*options, "--connector-jar", folder / "connector.jar", "--output", folder)
+    made = packer(*options, *connector(folder / "connector.jar"), "--output", folder)
     return Path(made["package"])
+
+
+def connector(jar: str | Path) -> list[str | Path]:
+    """The options that name a connector, and what it is."""
+    digest = hashlib.sha256(Path(jar).read_bytes()).hexdigest()
+    return ["--connector-jar", jar, "--connector-sha256", digest]
 
 
 def packer(*options: str | Path) -> dict[str, Any]:

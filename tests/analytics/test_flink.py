@@ -19,7 +19,7 @@ from analytics_engine.offline.backtest import backtest
 from analytics_engine.rules.files import load
 
 from tests.analytics.brute import rfc3339
-from tests.analytics.flink import ROOT, Flink, package, packer
+from tests.analytics.flink import ROOT, Flink, connector, package, packer
 from tests.analytics.streams import ORDERS, random_stream
 
 HOUR_MS = 3_600_000
@@ -64,7 +64,7 @@ def test_package_is_reproducible(inputs: Path, tmp_path: Path) -> None:
 
 
 def test_what_flink_cannot_do_is_left_out_with_the_reason(tmp_path: Path) -> None:
-    made = packer("--output", tmp_path, "--connector-jar", __file__)
+    made = packer("--output", tmp_path, *connector(__file__))
     assert made["refused"]["orders_silent"].startswith("silence makes no events")
     assert made["refused"]["cancellation_share"].startswith("it measures share")
     assert "order_surge" in made["rules"]
@@ -80,7 +80,7 @@ def test_where_flink_can_do_no_rule_it_is_said(inputs: Path) -> None:
     )
     options = ["--rules", inputs / "rules.yml", "--references", inputs / "reference"]
     with pytest.raises(subprocess.CalledProcessError) as error:
-        packer(*options, "--output", inputs, "--connector-jar", __file__)
+        packer(*options, "--output", inputs, *connector(__file__))
     assert "none of these rules" in error.value.stderr
 
 
@@ -95,11 +95,16 @@ def test_the_managed_service_sets_the_parallelism_itself(monkeypatch) -> None:
     assert [name for name in names[True] if not name.startswith(allowed)] == []
 
 
-def test_a_connector_that_is_another_is_refused(inputs: Path) -> None:
+@pytest.mark.parametrize("wrong", ["0", ""])
+def test_a_connector_that_is_another_or_of_no_known_checksum_is_refused(
+    inputs: Path, wrong: str
+) -> None:
     options = ["--rules", inputs / "rules.yml", "--references", inputs / "reference"]
     with pytest.raises(subprocess.CalledProcessError) as error:
-        packer(*options, "--output", inputs, "--connector-jar", __file__, "--connector-sha256", "0")
-    assert "sha256" in error.value.stderr
+        packer(
+            *options, "--output", inputs, "--connector-jar", __file__, "--connector-sha256", wrong
+        )
+    assert "the connector's sha256 is" in error.value.stderr
 
 
 def test_where_maven_has_no_connector_it_is_said(inputs: Path, monkeypatch) -> None:
@@ -109,7 +114,7 @@ def test_where_maven_has_no_connector_it_is_said(inputs: Path, monkeypatch) -> N
     monkeypatch.setenv("PATH", str(inputs), prepend=os.pathsep)
     options = ["--rules", inputs / "rules.yml", "--references", inputs / "reference"]
     with pytest.raises(subprocess.CalledProcessError) as error:
-        packer(*options, "--output", inputs)
+        packer(*options, "--output", inputs, "--connector-sha256", "0")
     assert "analytics_connector_jar" in error.value.stderr
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from console import cli
+from console import cli, playbook
 from console.commands import up
 
 
@@ -33,3 +33,12 @@ def test_the_first_alarm_is_waited_for(monkeypatch):
     answers.append([])
     monkeypatch.setattr(up, "WAIT_SECONDS", 0)
     assert up.wait_for_alarm(None) is None
+
+
+def test_what_the_play_notes_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(up, "may_be_root", lambda: True)
+    monkeypatch.setattr(up.playbook, "run", lambda *_: ())
+    end = playbook.End(2, {"localhost": {"note": "The image is old."}, "region": {"health": {}}})
+    monkeypatch.setattr(up.progress, "follow", lambda *_: end)
+    assert cli.main(["up"]) == 2
+    assert "The image is old." in capsys.readouterr().err
