@@ -26,11 +26,22 @@ def policies() -> dict[str, dict[str, Any]]:
 def calls(monkeypatch):
     """The calls that botocore makes in this process: service, operation, parameters."""
     made: list[tuple[str, str, dict[str, Any]]] = []
+    iterators: dict[str, str] = {}
     send = botocore.client.BaseClient._make_api_call
 
     def record(client, operation, parameters):
-        made.append((client.meta.service_model.service_name, operation, parameters))
-        return send(client, operation, parameters)
+        # Whoever reads by an iterator names the stream that it is of.
+        iterator = parameters.get("ShardIterator")
+        named = {"StreamName": iterators[iterator]} if iterator in iterators else {}
+        service = client.meta.service_model.service_name
+        made.append((service, operation, parameters | named))
+        answer = send(client, operation, parameters)
+        stream = parameters.get("StreamName") or named.get("StreamName")
+        # The engine parses the records, and with them the next iterator, by itself.
+        following = answer.get("ShardIterator") or getattr(answer.get("Answer"), "next", None)
+        if following and stream:
+            iterators[following] = stream
+        return answer
 
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", record)
     return made

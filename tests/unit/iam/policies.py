@@ -39,6 +39,14 @@ def render(**settings: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
+def endpoints(**settings: Any) -> dict[str, dict[str, Any]]:
+    """The policies of the network's endpoints, of the gateway to S3 and of all others."""
+    from tests.unit.roles.rendering import Role
+
+    role = Role("network", network_account=ACCOUNT, **settings)
+    return {name: role.render(f"__network_{name}_policy") for name in ("own", "s3")}
+
+
 def many(value: Any) -> list[Any]:
     """What stands in a policy as one or as a list of them."""
     return value if isinstance(value, list) else [value]

@@ -109,7 +109,8 @@ def resources(service, parameters):
 
 
 def matches(pattern, resource):
-    return resource == ANY or fnmatchcase(resource, pattern)
+    """A call that names no resource is allowed on all of them or not at all."""
+    return pattern == "*" if resource == ANY else fnmatchcase(resource, pattern)
 
 
 def too_narrow(policy, calls):
@@ -271,6 +272,14 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
     metrics.close()
     names = {own.orders: "website-orders", own.alarms: "website-alarms", bucket: BUCKET}
     compare(policy, used(calls, names) | sessions())
+
+
+def test_a_call_without_a_resource_needs_them_all():
+    metrics = {("cloudwatch:PutMetricData", ANY)}
+    one = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData"}
+    compare({"Statement": [one | {"Resource": "*"}]}, metrics)
+    narrow = {"Statement": [one | {"Resource": f"arn:aws:cloudwatch:{SCOPE}:alarm:a"}]}
+    assert too_narrow(narrow, metrics) == metrics
 
 
 @pytest.mark.parametrize("name", ["functions/order_writer", "instances/generators"])
