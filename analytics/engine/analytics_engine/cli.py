@@ -23,7 +23,7 @@ from analytics_engine.rules.files import HOME, STREAMS, Definitions, load
 from analytics_engine.service import config, status
 from analytics_engine.service.inputs import Inputs
 
-OK, WRONG, INCOMPLETE = 0, 1, 3
+OK, WRONG, INCOMPLETE, INTERRUPTED = 0, 1, 3, 130
 WIDE = 1_000
 """Columns: more than a row of the table has."""
 RULES = HOME / "rules.yml"
@@ -35,14 +35,18 @@ def main(arguments: list[str] | None = None) -> None:
     # Lines make objects by the hundred thousand and no cycles: look for these seldom.
     gc.set_threshold(100_000, 50, 100)
     try:
-        sys.exit(options.do(options))
+        code = options.do(options)
+        sys.stdout.flush()  # here, where it is caught that nobody reads it
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except BrokenPipeError:
         # Whoever read has seen enough; the interpreter must not try to flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(WRONG)
+        code = WRONG
     except (AnalyticsError, OSError) as error:
         print(error, file=sys.stderr)
-        sys.exit(WRONG)
+        code = WRONG
+    sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Exit code {INCOMPLETE}: some lines were left out, as is said of each file.",
     )
     backtest.set_defaults(do=_backtest)
-    backtest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="logs")
+    backtest.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="logs; - is standard input"
+    )
     backtest.add_argument("--rules", dest="file", type=Path, default=RULES, metavar="FILE")
     _definitions(backtest)
     backtest.add_argument(
@@ -121,7 +127,8 @@ def _backtest(options: argparse.Namespace) -> int:
     definitions = _load(options)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        size = sum(file.stat().st_size for file in options.files)
+        known = all(file.is_file() for file in options.files)
+        size = sum(file.stat().st_size for file in options.files) if known else None
         task = bar.add_task("reading", total=size)
         replay = backtest(options.files, definitions, lambda read: bar.update(task, completed=read))
     if options.form == "json":

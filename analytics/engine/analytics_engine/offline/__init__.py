@@ -1,1 +1,0 @@
-"""Without streams: `backtest` over a `recording`, `rule_tests`, and the `report` for people."""

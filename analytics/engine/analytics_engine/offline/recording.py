@@ -1,10 +1,6 @@
 """Recorded lines: files as a log holds them, plain or compressed."""
 
-import bz2
 import csv
-import gzip
-import io
-import lzma
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -13,6 +9,7 @@ from typing import Any
 
 from analytics_engine.errors import InputError
 from analytics_engine.offline import order
+from analytics_engine.offline.files import File
 from analytics_engine.records.clock import AHEAD_MS
 from analytics_engine.records.kind import LineType, Sources
 from analytics_engine.records.ticks import Ticks, milliseconds
@@ -20,7 +17,6 @@ from analytics_engine.records.ticks import Ticks, milliseconds
 BATCH = 5_000
 SAMPLE = 100
 """Lines that tell what a file holds."""
-_COMPRESSED = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open, b"BZ": bz2.open}
 
 
 class Unordered(Exception):
@@ -31,31 +27,22 @@ class Recording:
     """One file: a JSON object a line, or without a header CSV by RFC 4180 or tab-separated."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError."""
+        """Raises InputError, OSError."""
         self.path = path
         self.ordered = True
         """Whether its lines are believed to stand in the order of their moments."""
         self.left_out: str | None = None
-        """The first line that is not counted, and why."""
-        raw, text = self._open()
-        with raw, text:
-            self._head = list(islice(text, SAMPLE))
-        self._raw: io.BufferedReader | None = None
-        self._size = path.stat().st_size
+        """The first line that is not counted, and why; where the file is damaged, that."""
+        self._file = File(path)
+        with self._file.lines() as texts:
+            self._head = list(islice(texts, SAMPLE))
         self._seconds: dict[str, int] = {}
         self._now = time.time() * 1000 + AHEAD_MS
-
-    def _open(self) -> tuple[io.BufferedReader, io.TextIOWrapper]:
-        raw = self.path.open("rb")
-        opened: Any = _COMPRESSED.get(raw.peek(2)[:2], lambda raw: raw)(raw)
-        return raw, io.TextIOWrapper(opened, encoding="utf-8", errors="replace", newline="")
 
     @property
     def position(self) -> int:
         """Bytes of the file that have been read."""
-        if self._raw is None:
-            return 0
-        return self._size if self._raw.closed else self._raw.tell()
+        return self._file.position
 
     def sample(self, lines: LineType) -> int:
         """How many of the first lines are lines of that type."""
@@ -67,9 +54,7 @@ class Recording:
         Raises Unordered where they are not as `ordered` says; else they are sorted first.
         """
         self.left_out = None
-        self._raw, text = self._open()
-        with self._raw, text:
-            texts: Iterator[str] = text
+        with self._file.lines() as texts:
             if not self.ordered:
                 texts = order.sort(self._timed(texts, lines))
             latest, lateness = 0.0, lateness_ms / 1000
@@ -83,6 +68,8 @@ class Recording:
                         raise Unordered
                     arrivals.append(latest)
                 yield arrivals, parsed
+        if self._file.damage:
+            self.left_out = "; ".join(filter(None, (self._file.damage, self.left_out)))
 
     def _timed(self, texts: Iterator[str], lines: LineType) -> Iterator[order.Timed]:
         """The texts with their moments; what has none goes with the one before."""
@@ -96,7 +83,7 @@ class Recording:
         self, texts: Iterator[str], lines: LineType
     ) -> Iterator[tuple[list[str], list[Any], list[float]]]:
         """Texts, the lines that they are (None for what is none), and their moments (0: none)."""
-        seconds, tails, count = self._seconds, Ticks.TAILS, 0
+        seconds, tails, digits, count = self._seconds, Ticks.TAILS, "0123456789", 0
         while some := list(islice(texts, BATCH)):
             parsed = self._parsed(some, lines)
             moments: list[float] = []
@@ -105,7 +92,12 @@ class Recording:
                 if line is not None:
                     text = line.moment
                     second = seconds.get(text[:19])
-                    if second is None or text[19:20] != "." or text[Ticks.PREFIX :] not in tails:
+                    if (
+                        second is None
+                        or text[19:20] != "."
+                        or text[20:21] not in digits
+                        or text[Ticks.PREFIX :] not in tails
+                    ):
                         moment = self._moment(text)
                     else:
                         moment = second + int(text[20:23]) / 1000
@@ -123,11 +115,12 @@ class Recording:
             yield some, parsed, moments
 
     def _parsed(self, texts: Sequence[str], lines: LineType) -> list[Any]:
-        first = self._head[0]
-        if first.startswith("{"):
+        # Most of the first lines tell: a comment, or half a line, may be the very first.
+        if 2 * sum(text.startswith("{") for text in self._head) > len(self._head):
             return lines.decode([text.encode() for text in texts])
         width = len(lines.kind.columns)
-        split = _tab_separated if first.count("\t") == width - 1 else _csv
+        tabs = sum(text.count("\t") == width - 1 for text in self._head)
+        split = _tab_separated if 2 * tabs >= len(self._head) else _csv
         rows = map(split, texts)
         made = [lines.struct(*lines.pick(row)) if len(row) == width else None for row in rows]
         return lines.normalised(made)
@@ -166,6 +159,11 @@ def _tab_separated(text: str) -> list[str]:
 
 
 def _csv(text: str) -> list[str]:
-    if '"' in text:  # seldom, and csv takes twice as long
+    if '"' not in text:  # mostly, and csv takes twice as long
+        return text.rstrip("\r\n").split(",")
+    if len(text) > csv.field_size_limit():
+        csv.field_size_limit(len(text))
+    try:
         return next(csv.reader([text]))
-    return text.rstrip("\r\n").split(",")
+    except csv.Error:
+        return []
