@@ -79,6 +79,17 @@ def test_a_file_that_can_no_longer_be_read_is_in_force_as_it_was_and_named(rules
     assert made.unread == []
 
 
+def test_a_file_without_end_is_not_read(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = rules.parent / "m.csv"
+    made = inputs(rules, str(table))
+    assert made.changed() is not None
+    made.look_again()
+    with table.open("r+") as file:
+        file.truncate(1 << 40)  # a hole: no byte of it is on the disk
+    assert made.changed() is None
+    assert "more than 16 MiB" in made.unread[0]
+
+
 def test_a_bucket_that_is_away_does_not_hold_the_engine_up(rules, monkeypatch) -> None:
     """It is asked once, and not again at each step."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -1,5 +1,6 @@
 """Rules with all that they name from where it stands, read again when it has changed."""
 
+import errno
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from analytics_engine.service.config import Config
 
 FILE_SECONDS = 1.0
 OBJECT_SECONDS = 60.0
+LARGEST = 16 * 2**20
+"""Bytes of a file or an object."""
 RETRY_SECONDS = 10.0
 """Until one that could not be read is tried again: all else waits for that."""
 
@@ -92,11 +95,20 @@ class Inputs:
 
     def _fetch(self, source: str) -> str:
         if not source.startswith("s3://"):
-            return Path(source).read_text(encoding="utf-8")
+            with Path(source).open("rb") as file:
+                return _bounded(file)
         if self._s3 is None:
             config = botocore.config.Config(
                 connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}
             )
             self._s3 = botocore.session.Session().create_client("s3", config=config)
         bucket, _, key = source.removeprefix("s3://").partition("/")
-        return self._s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        return _bounded(self._s3.get_object(Bucket=bucket, Key=key)["Body"])
+
+
+def _bounded(body: Any) -> str:
+    """All of it; OSError where that is more than anyone meant to write."""
+    content = body.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"more than {LARGEST // 2**20} MiB")
+    return content.decode()
