@@ -118,8 +118,6 @@ class Contents:
         self._arrivals.meet(self._present, self.readers, self._scans, now)
         if self._first:
             self.readers += self._arrivals.begin(now)
-            for reader in self.readers:
-                self._watch_target(reader)
             self._first = False
         self._forget(now)
         names = {(file, path) for file, (path, _) in self._present.items()}
@@ -221,13 +219,7 @@ class Contents:
                     self.replaced(reader, now)
         for reader in self._arrivals.settle(files, self.readers, now):
             self._add(reader)
-            self._watch_target(reader)
             self.has_news = self.has_moved = True
-
-    def _watch_target(self, reader: Reader) -> None:
-        """Let the directory that a link leads to be looked at, too."""
-        if reader.tracked.target:
-            self._directory.look_again()
 
     def _add(self, reader: Reader) -> None:
         """Put a new content where it belongs: last, or before what followed it in the same file."""

@@ -68,26 +68,33 @@ class Directory:
     def list(self, now: float, more: Iterable[str], inodes: set[int], whole: set[str]) -> Present:
         """Return by identity the files that may be of the flow.
 
-        Those are in the pattern's directories and in more: the files that match, the rotated ones,
-        those with one of the inodes, and in the directories of whole all of them.
+        Those are in the pattern's directories, in those that links of the pattern lead to, and in
+        more: the files that match, the rotated ones, those with one of the inodes, and in the
+        directories of whole all of them.
         """
         self._listed = now
         began, wall = time.thread_time(), time.time()
         directories = {directory for directory, _, _ in self._patterns}
         paths = {path for each in directories for path in glob.glob(each, recursive=True)}
         paths |= {*more}
-        self._dates = {
-            path: -2 if abs(wall - (date := _date(path)) / 1e9) < TICK else date for path in paths
-        }
-        self._foreign = {path: self._foreign.get(path, set()) for path in paths}
-        self.unlisted = set()
+        self._dates, self.unlisted = {}, set()
+        foreign, self._foreign = self._foreign, {}
         before, self._links = self._links, {}
         present: Present = {}
-        for directory in sorted(paths, key=lambda path: (not self._is_own(path), path)):
-            for path, status in self._files(directory, inodes, directory in whole):
-                known = present.get(file_id(status))
-                if known is None or not self.wants(known[0]):
-                    present[file_id(status)] = (path, status)
+
+        def look(directories: Iterable[str]) -> None:
+            for directory in sorted(directories):
+                date = _date(directory)
+                self._dates[directory] = -2 if abs(wall - date / 1e9) < TICK else date
+                self._foreign[directory] = foreign.get(directory, set())
+                for path, status in self._files(directory, inodes, directory in whole):
+                    known = present.get(file_id(status))
+                    if known is None or not self.wants(known[0]):
+                        present[file_id(status)] = (path, status)
+
+        own = {path for path in paths if self._is_own(path)}
+        look(own)
+        look((paths | {os.path.dirname(target) for target in self._links}) - own)
         if self._links.keys() != before.keys():
             self._foreign.clear()
         self._cost = time.thread_time() - began

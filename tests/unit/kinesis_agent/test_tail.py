@@ -383,6 +383,7 @@ def test_a_link_whose_target_is_rotated_at_once(tmp_path: Path) -> None:
     pods.mkdir()
     target = pods / "0.log"
     target.write_bytes(b"1\n")
+    (pods / "0.log.20261119-000001").write_bytes(b"old\n")
     link.symlink_to(target)
     os.utime(tmp_path, (NOW - 100, NOW - 100))
     tail = Tail(link)
@@ -391,6 +392,25 @@ def test_a_link_whose_target_is_rotated_at_once(tmp_path: Path) -> None:
         target.rename(f"{target}.2026112{n}-000001")
         target.write_bytes(b"%d\n" % n)
         assert sorted((tail.read() + tail.read()).split()) == [b"%d" % n, b"more"]
+
+
+def test_a_link_whose_target_is_rotated_before_it_could_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    pods, link = tmp_path / "pods", tmp_path / "app.log"
+    pods.mkdir()
+    link.symlink_to(pods / "0.log")
+    tail = Tail(link)
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.arrivals.open_source", refuse)
+        (pods / "0.log").write_bytes(b"1\n")
+        assert tail.read() + tail.read() == b""
+        (pods / "0.log").rename(pods / "0.log.1")
+        (pods / "0.log").touch()
+    assert tail.read(12) + tail.read(2) == b"1\n"
 
 
 def test_a_link_to_the_current_log(tmp_path: Path) -> None:
