@@ -60,7 +60,7 @@ def may_be_copy(
             os.path.dirname(tracked.path),
             os.path.dirname(tracked.target),
         )
-    if has_copys_name(reader, path):
+    if has_copys_name(reader, path, directory):
         # A plain one beside a file that is no more may be another log that began alike.
         return is_compressed(path) or tracked.origin != 0 or _is_same_time(status, tracked)
     return (
@@ -70,14 +70,15 @@ def may_be_copy(
     )
 
 
-def has_copys_name(reader: Reader, path: str) -> bool:
+def has_copys_name(reader: Reader, path: str, directory: Directory) -> bool:
     """Whether the name is what a rotator makes of the content's."""
     tracked = reader.tracked
     if path in (tracked.path, tracked.lane):
         return False
     live = live_path(path)
     return plain_name(path) == tracked.path or (
-        live != path and live in (tracked.lane, tracked.path, tracked.target)
+        live != path
+        and (live in (tracked.path, tracked.target) or directory.lane(path) == tracked.lane)
     )
 
 
@@ -91,7 +92,8 @@ class _Waiting(Struct):
     """A file that nothing was read from yet."""
 
     path: str
-    since: float
+    # It was there when the agent was started.
+    was_there: bool
     looked: tuple[int, int, int] | None = None
     # The look of what may be a copy that is being made, and since when.
     quiet: tuple[tuple[int, int], float] | None = None
@@ -121,7 +123,7 @@ class Arrivals:
         """Leave the file to the content that it was found to hold."""
         self._waiting.pop(file, None)
 
-    def meet(self, present: Present, readers: list[Reader], scan: int, now: float) -> None:
+    def meet(self, present: Present, readers: list[Reader], scan: int) -> None:
         """Take note of files that none of the readers has."""
         self._scan = scan
         known = {reader.id for reader in readers}
@@ -133,7 +135,7 @@ class Arrivals:
         }
         for file, path in fresh.items():
             if file not in self._waiting:
-                self._waiting[file] = _Waiting(path, now)
+                self._waiting[file] = _Waiting(path, was_there=scan == 1)
             else:
                 self._waiting[file].path = path
         for file in self._waiting.keys() - fresh.keys():
@@ -194,8 +196,13 @@ class Arrivals:
                 found[file] = waiting.path
         return found
 
-    def settle(self, files: Iterable[Id], readers: list[Reader], now: float) -> Iterator[Reader]:
-        """Yield the contents of these, unless they are copies of known ones."""
+    def settle(
+        self, files: Iterable[Id], readers: list[Reader], now: float
+    ) -> Iterator[tuple[Reader, bool]]:
+        """Yield the contents of these, and whether they were there at the start.
+
+        Not those that are copies of known ones.
+        """
         for file in files:
             waiting = self._waiting.get(file)
             if waiting is None:
@@ -217,7 +224,7 @@ class Arrivals:
                     source.close()
             if reader:
                 self._waiting.pop(file, None)
-                yield reader
+                yield reader, waiting.was_there
 
     @staticmethod
     def _has_any(file: Id, path: str) -> bool:
@@ -249,7 +256,7 @@ class Arrivals:
         if self._follows(waiting.path, head):
             return None
         for reader in readers:
-            if not _may_be_alike(reader, waiting.path) or not _begins_alike(
+            if not self._may_be_alike(reader, waiting.path) or not _begins_alike(
                 reader, source, file, status.st_size, head
             ):
                 continue
@@ -269,6 +276,11 @@ class Arrivals:
         tracked.mtime = 0
         reader.grown = now
         return reader
+
+    def _may_be_alike(self, reader: Reader, path: str) -> bool:
+        return has_copys_name(reader, path, self._directory) or (
+            reader.missing and os.path.basename(path) == os.path.basename(reader.tracked.path)
+        )
 
     @staticmethod
     def _is_kept_copy(reader: Reader, source: Plain | Compressed, status: os.stat_result) -> bool:
@@ -323,12 +335,6 @@ def _text_end(source: Plain | Compressed, size: int, unit: int) -> int:
             return min(size, start + kept + -(start + kept) % unit)
         size = start
     return 0
-
-
-def _may_be_alike(reader: Reader, path: str) -> bool:
-    return has_copys_name(reader, path) or (
-        reader.missing and os.path.basename(path) == os.path.basename(reader.tracked.path)
-    )
 
 
 def _begins_alike(

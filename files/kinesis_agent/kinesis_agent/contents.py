@@ -115,7 +115,7 @@ class Contents:
         for reader in bound:
             if reader.missing:
                 self.tell_loss(reader)
-        self._arrivals.meet(self._present, self.readers, self._scans, now)
+        self._arrivals.meet(self._present, self.readers, self._scans)
         if self._first:
             self.readers += self._arrivals.begin(now)
             self._first = False
@@ -164,7 +164,7 @@ class Contents:
         rotated: dict[str, list[Id]] = {}
         foreign: list[Id] = []
         for file, (path, _) in self._present.items():
-            rotated.setdefault(live_path(path), []).append(file)
+            rotated.setdefault(self._directory.lane(path), []).append(file)
             if plain_name(path) != path:
                 rotated.setdefault(plain_name(path), []).append(file)
             if not self._directory.wants(path) and not self._directory.has_rotated(path):
@@ -214,17 +214,19 @@ class Contents:
         if rotated:
             # A new file may be the copy of one that was truncated just now.
             for reader in list(self.readers):
-                may_have_copy = any(has_copys_name(reader, path) for path in rotated)
+                may_have_copy = any(
+                    has_copys_name(reader, path, self._directory) for path in rotated
+                )
                 if reader.source and may_have_copy and not reader.is_intact():
                     self.replaced(reader, now)
-        for reader in self._arrivals.settle(files, self.readers, now):
-            self._add(reader)
+        for reader, was_there in self._arrivals.settle(files, self.readers, now):
+            self._add(reader, was_there)
             self.has_news = self.has_moved = True
 
-    def _add(self, reader: Reader) -> None:
+    def _add(self, reader: Reader, was_there: bool) -> None:
         """Put a new content where it belongs: last, or before what followed it in the same file."""
         tracked = reader.tracked
-        if tracked.path != tracked.lane and not self._restarted:
+        if tracked.path != tracked.lane and not was_there:
             try:
                 live = file_id(os.stat(tracked.lane))
             except OSError:

@@ -160,7 +160,8 @@ class Reader:
                 ):
                     source.close()
                     return False
-            rotated = path != self.tracked.lane and live_path(path) == self.tracked.lane
+            lane, target = self.tracked.lane, self.tracked.target
+            rotated = path != lane and live_path(path) in (lane, target)
             if not self._is_same(source, rotated):
                 source.close()
                 return False

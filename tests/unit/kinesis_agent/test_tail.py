@@ -413,6 +413,42 @@ def test_a_link_whose_target_is_rotated_before_it_could_be_read(
     assert tail.read(12) + tail.read(2) == b"1\n"
 
 
+def test_what_is_copied_and_compressed_beside_a_link_s_target_is_known(tmp_path: Path) -> None:
+    pods, link = tmp_path / "pods", tmp_path / "app.log"
+    pods.mkdir()
+    target, copy = pods / "0.log", pods / "0.log.1"
+    link.symlink_to(target)
+    target.touch()
+    tail = Tail(link)
+    target.write_bytes(b"1\n")
+    shutil.copyfile(target, copy)
+    append(target, b"2\n")
+    assert tail.read() == b"1\n2\n"
+    os.truncate(target, 0)
+    assert tail.read() + tail.read(12) + tail.read() == b"", "it was there before the second line"
+    target.write_bytes(b"3\n")
+    copy.rename(pods / "0.log.2")
+    shutil.copyfile(target, copy)
+    os.truncate(target, 0)
+    assert tail.read() + tail.read(12) == b"3\n"
+    (pods / "0.log.3.gz").write_bytes(gzip.compress(copy.read_bytes()))
+    copy.unlink()
+    assert tail.read() + tail.read(12) == b""
+
+
+def test_a_torn_end_does_not_go_on_in_a_log_that_begins_alike(log: Path) -> None:
+    """Both came while the agent was down, and nothing could be taken for a while after it."""
+    Path(f"{log}.1").write_bytes(HEADER + b"half")
+    log.write_bytes(HEADER)
+    tailer = Tailer(str(log), Lines(), [], Counters(), True, 1000)
+    found = []
+    for now in (NOW, NOW + 12, NOW + 24, NOW + 36):
+        tailer.poll(now)
+        while now > NOW + 12 and (piece := tailer.next(now)):
+            found.append(piece.data)
+    assert sorted(found) == [HEADER, HEADER, b"half"]
+
+
 def test_a_link_to_the_current_log(tmp_path: Path) -> None:
     for day in (26, 27):
         (tmp_path / f"app-202611{day}.log").write_bytes(b"%d\n" % day)

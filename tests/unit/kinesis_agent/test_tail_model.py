@@ -1,5 +1,6 @@
 """The tailer against a model: whatever is written and however it is rotated, no line is lost."""
 
+import errno
 import gzip
 import os
 import shutil
@@ -7,6 +8,8 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import HealthCheck, settings
@@ -20,12 +23,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from kinesis_agent.checkpoint import Counters, Tracked
+from kinesis_agent.files import open_source
 from kinesis_agent.frame import Lines
 from kinesis_agent.tail import Tailer
 
+# More than what a file is known by.
+HEADER = b"#" + b"column," * 50
+
 
 class Rotations(RuleBasedStateMachine):
-    """A writer, a rotator and a tailer, which may be killed, on real files."""
+    """A writer, a rotator and a tailer, which may be killed, on real files.
+
+    Each line that was written comes as often as it was written, whole: a line comes less often only
+    where it was destroyed unread, and more often only after a kill, or where nobody can tell what
+    became of it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,36 +50,59 @@ class Rotations(RuleBasedStateMachine):
         self.blurred = False
         # A line was cut by a copytruncate that the tailer has not seen yet.
         self.cut = False
-        self.written: set[bytes] = set()
+        self.written: Counter[bytes] = Counter()
         self.fragments: set[bytes] = set()
-        self.at_risk: set[bytes] = set()
+        self.at_risk: Counter[bytes] = Counter()
         self.emitted: Counter[bytes] = Counter()
         self.may_repeat = False
-        self.deleted: set[bytes] = set()
+        self.deleted: Counter[bytes] = Counter()
         self.tailer: Tailer | None = None
         self.saved: bytes | None = None
         self.copying = False
         self.renamed: Path | None = None
+        # Where the text of the file ends that is written to, if NULs follow it.
+        self.text_end: int | None = None
+        # What was begun in files that are never rotated, by the last part of their names.
+        self.begun: dict[int, bytes] = {}
+        self.is_readable = True
+        self.patches = [
+            patch(f"kinesis_agent.{module}.open_source", self.open_source)
+            for module in ("arrivals", "reader")
+        ]
+        for each in self.patches:
+            each.start()
 
     def teardown(self) -> None:
         if self.copying:
             self.truncate_after_copy()
         if self.renamed:
             self.reopen()
+        self.is_readable = True
         self.restart()
         for _ in range(4):
             self.now += 30
             self.read()
-        lost = self.written - set(self.emitted) - self.at_risk
+        for each in self.patches:
+            each.stop()
+        lost = self.written - self.emitted - self.at_risk
         assert not lost, f"lost: {sorted(lost)}"
         if self.tailer:
             for reader in self.tailer.readers:
                 reader.close()
         shutil.rmtree(self.folder)
 
-    @initialize(pattern=st.sampled_from(["app.log", "app.log*"]), lines=st.integers(0, 3))
-    def begin(self, pattern: str, lines: int) -> None:
+    @initialize(
+        pattern=st.sampled_from(["app.log", "app.log*"]),
+        linked=st.booleans(),
+        lines=st.integers(0, 3),
+    )
+    def begin(self, pattern: str, linked: bool, lines: int) -> None:
         self.pattern = pattern
+        if linked:
+            pods = self.folder / "pods"
+            pods.mkdir()
+            self.log.symlink_to(pods / "0.log")
+            self.log = pods / "0.log"
         self.log.touch()
         self.start()
         self.write(lines, 30)
@@ -87,7 +122,7 @@ class Rotations(RuleBasedStateMachine):
         if self.torn:
             self.fragments |= {start + line for start in self.torn}
         else:
-            self.written.add(line)
+            self.written[line] += 1
         self.blur(line)
         self.partial, self.torn = b"", set()
 
@@ -95,7 +130,7 @@ class Rotations(RuleBasedStateMachine):
         """Note that a line may be taken for the rest of one whose real rest was destroyed."""
         if self.blurred:
             self.fragments |= {start + line for start in self.fragments}
-            self.at_risk.add(line)
+            self.at_risk[line] += 1
             self.blurred = False
 
     @rule()
@@ -106,23 +141,52 @@ class Rotations(RuleBasedStateMachine):
         self.partial += part
 
     def append(self, data: bytes) -> None:
-        with (self.renamed or self.log).open("ab") as file:
+        path = self.renamed or self.log
+        with path.open("ab" if self.text_end is None else "r+b") as file:
+            if self.text_end is not None:
+                file.seek(self.text_end)
+                self.text_end += len(data)
             file.write(data)
-        self.date(self.renamed or self.log)
+        self.date(path)
+
+    @precondition(lambda self: not self.copying)
+    @rule(size=st.sampled_from([10, 5000]))
+    def reserve(self, size: int) -> None:
+        """Let the file end in NULs, which are filled in later."""
+        path = self.renamed or self.log
+        end = path.stat().st_size
+        self.text_end = end if self.text_end is None else self.text_end
+        os.truncate(path, end + size)
+        self.date(path)
+
+    @precondition(lambda self: self.pattern == "app.log*")
+    @rule(last=st.sampled_from([17, 30]), ends=st.booleans())
+    def write_elsewhere(self, last: int, ends: bool) -> None:
+        """Write to one of two logs that are named after addresses, and look like dates."""
+        self.number += 1
+        part = b"elsewhere %d," % self.number
+        path = self.folder / f"app.log-2017-08-28_10.10.40.{last}"
+        with path.open("ab") as file:
+            file.write(part + b"\n" * ends)
+        self.begun[last] = self.begun.get(last, b"") + part
+        if ends:
+            self.written[self.begun.pop(last)] += 1
+        self.date(path)
 
     def date(self, *paths: Path) -> None:
         """Let changes have the model's time, and no two the same."""
         self.now += 0.001
-        for path in (*paths, self.folder):
+        for path in (*paths, self.folder, self.log.parent):
             os.utime(path, ns=(0, int(self.now * 1e9)))
 
     # --- the rotator
 
     def shift(self) -> None:
         """Make room for app.log.1, as logrotate does."""
-        for name in sorted(self.folder.glob("app.log.[0-9]*"), key=_generation, reverse=True):
-            number, _, rest = name.name.removeprefix("app.log.").partition(".")
-            name.rename(self.folder / f"app.log.{int(number) + 1}{rest and '.' + rest}")
+        found = self.log.parent.glob(f"{self.log.name}.[0-9]*")
+        for path in sorted(found, key=_generation, reverse=True):
+            number, _, rest = path.name.removeprefix(f"{self.log.name}.").partition(".")
+            path.rename(f"{self.log}.{int(number) + 1}{rest and '.' + rest}")
 
     @precondition(lambda self: not self.copying and not self.renamed)
     @rule(out=st.booleans(), keeps_open=st.booleans())
@@ -130,7 +194,7 @@ class Rotations(RuleBasedStateMachine):
         if out and not self.is_known(self.log):
             return  # what was never seen cannot be known under any name
         self.shift()
-        target = self.folder / (f"saved-{self.number}" if out else "app.log.1")
+        target = self.log.with_name(f"saved-{self.number}" if out else f"{self.log.name}.1")
         self.log.rename(target)
         if keeps_open:
             self.renamed = target
@@ -145,10 +209,10 @@ class Rotations(RuleBasedStateMachine):
         if self.torn:
             self.fragments |= {start + self.partial for start in self.torn}
         elif self.partial:
-            self.written.add(self.partial)
+            self.written[self.partial] += 1
         if self.partial:
             self.blur(self.partial)
-        self.partial, self.torn = b"", set()
+        self.partial, self.torn, self.text_end = b"", set(), None
 
     @precondition(lambda self: self.renamed)
     @rule()
@@ -158,12 +222,13 @@ class Rotations(RuleBasedStateMachine):
         self.log.touch()
         self.date(self.log)
 
-    @precondition(lambda self: not self.copying and not self.renamed)
+    @precondition(lambda self: not self.copying and not self.renamed and self.text_end is None)
     @rule()
     def copy(self) -> None:
         self.shift()
-        shutil.copyfile(self.log, self.folder / "app.log.1")
-        self.date(self.folder / "app.log.1")
+        copy = self.log.with_name(f"{self.log.name}.1")
+        shutil.copyfile(self.log, copy)
+        self.date(copy)
         self.copied = self.log.stat().st_size
         self.copying = True
 
@@ -183,20 +248,64 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: not self.copying and not self.renamed and self.keeps_inodes())
     @rule()
     def truncate(self) -> None:
-        self.risk(self.log, 0)
-        os.truncate(self.log, 0)
+        self.empty()
         self.date(self.log)
 
+    def empty(self) -> None:
+        self.risk(self.log, 0)
+        os.truncate(self.log, 0)
+        self.text_end = None
+
     @precondition(lambda self: not self.copying and not self.renamed and self.keeps_inodes())
-    @rule()
-    def delete(self) -> None:
+    @rule(alike=st.booleans(), longer=st.booleans())
+    def rewrite(self, alike: bool, longer: bool) -> None:
+        """Write the log anew in place, at least as long as it was; it may begin alike."""
+        size = self.log.stat().st_size
+        self.empty()
+        if alike:
+            self.write_line(HEADER)
+        while self.log.stat().st_size < size + longer:
+            self.number += 1
+            self.finish(100)
+
+    def write_line(self, line: bytes) -> None:
+        """Write a whole line, which may have been written before."""
+        self.append(line + b"\n")
+        self.written[line] += 1
+        self.blur(line)
+
+    @precondition(lambda self: not self.copying and not self.renamed and self.keeps_inodes())
+    @rule(archived=st.booleans())
+    def delete(self, archived: bool) -> None:
+        """Or move the log to where nobody looks, and begin alike."""
         if self.tailer is None or self.unread(self.log) is None:
             self.risk(self.log, 0)
         self.abandon()
-        self.deleted |= set(self.log.read_bytes().split(b"\n"))
-        self.log.unlink()
+        self.deleted += Counter(self.log.read_bytes().split(b"\n"))
+        if archived:
+            (self.folder / "archive").mkdir(exist_ok=True)
+            self.log.rename(self.folder / "archive" / f"{self.number}-{self.now}")
+        else:
+            self.log.unlink()
         self.log.touch()
         self.date(self.log)
+        if archived:
+            self.write_line(HEADER)
+
+    @precondition(
+        lambda self: self.pattern == "app.log*" and not self.renamed and self.keeps_inodes()
+    )
+    @rule()
+    def write_the_same_elsewhere(self) -> None:
+        """Another log holds what this one does."""
+        text = self.log.read_bytes().rstrip(b"\0")
+        lines = text.split(b"\n")[:-1]
+        if lines and set(lines) <= set(self.written):
+            self.number += 1
+            path = self.folder / f"app.log-of-{self.number}x"
+            path.write_bytes(text)
+            self.written.update(lines)
+            self.date(path)
 
     def risk(self, path: Path, safe: int) -> None:
         """Note the lines of a file that are destroyed before a copy of them could be read."""
@@ -204,7 +313,7 @@ class Rotations(RuleBasedStateMachine):
         if data[safe:]:
             self.blurred = bool(self.fragments)
             broken = data[:safe].rpartition(b"\n")[2]
-            self.at_risk |= set((broken + data[safe:]).split(b"\n"))
+            self.at_risk.update((broken + data[safe:]).split(b"\n"))
             # The tailer may know more of the torn line than the copy.
             self.tear({b"", broken})
             self.partial = b""
@@ -221,10 +330,11 @@ class Rotations(RuleBasedStateMachine):
         """Nobody can tell where a torn line goes on if files were destroyed meanwhile."""
         return not (self.partial or self.torn or self.cut)
 
-    @precondition(keeps_inodes)
+    @precondition(lambda self: self.keeps_inodes() and self.is_readable)
     @rule()
     def compress(self) -> None:
-        path = self.folder / "app.log.1"
+        """What could not be looked at before may be a copy as well as a renamed file."""
+        path = self.log.with_name(f"{self.log.name}.1")
         if not path.exists() or self.renamed == path or self.copying:
             return
         status = path.stat()
@@ -303,7 +413,7 @@ class Rotations(RuleBasedStateMachine):
         for reader in self.tailer.readers:
             reader.close()
         self.tailer = None
-        self.at_risk |= self.deleted
+        self.at_risk += self.deleted
 
     @precondition(lambda self: not self.tailer)
     @rule()
@@ -311,20 +421,46 @@ class Rotations(RuleBasedStateMachine):
         if self.tailer is None:
             self.start()
 
-    @precondition(lambda self: not self.copying and not (self.renamed and self.partial))
+    def may_wait(self) -> bool:
+        """Whether what goes on is not of the kind that is given up after a while."""
+        return not self.copying and not (self.renamed and self.partial)
+
+    @precondition(may_wait)
     @rule(seconds=st.sampled_from([0.1, 2, 15]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
+    @rule()
+    def forbid_or_allow(self) -> None:
+        """Let files be such as may not be opened, for a while: a copy cannot be told then."""
+        self.is_readable = not self.is_readable
+        self.may_repeat = True
+
+    def open_source(self, path: str) -> Any:
+        if not self.is_readable:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return open_source(path)
+
+    @precondition(lambda self: self.tailer and self.may_wait())
+    @rule(seconds=st.sampled_from([0.1, 15]))
+    def look_while_away(self, seconds: float) -> None:
+        """The directory, as a volume, is not there for a while."""
+        hidden = self.folder.rename(f"{self.folder}-away")
+        self.now += seconds
+        try:
+            self.read()
+        finally:
+            hidden.rename(self.folder)
+
     @invariant()
     def nothing_twice(self) -> None:
         if not self.may_repeat:
-            twice = [line for line, count in self.emitted.items() if count > 1]
+            twice = [n for n, count in self.emitted.items() if count > max(1, self.written[n])]
             assert not twice, f"twice: {twice}"
 
 
 def _generation(path: Path) -> int:
-    return int(path.name.split(".")[2])
+    return int(path.name.split(".log.")[1].partition(".")[0])
 
 
 def test_rotations(full: bool) -> None:
