@@ -92,8 +92,6 @@ class _Waiting(Struct):
     """A file that nothing was read from yet."""
 
     path: str
-    # It was there when the agent was started.
-    was_there: bool
     looked: tuple[int, int, int] | None = None
     # The look of what may be a copy that is being made, and since when.
     quiet: tuple[tuple[int, int], float] | None = None
@@ -106,6 +104,8 @@ class Arrivals:
     def __init__(self, directory: Directory, from_start: bool, unit: int = 1) -> None:
         self._directory, self._from_start, self._unit = directory, from_start, unit
         self._waiting: dict[Id, _Waiting] = {}
+        # The files that were there when the agent was started, and are still.
+        self._old: set[Id] = set()
         self._turn: list[Id] = []
         self._unreadable: set[str] = set()
         self._scan = 0
@@ -126,6 +126,7 @@ class Arrivals:
     def meet(self, present: Present, readers: list[Reader], scan: int) -> None:
         """Take note of files that none of the readers has."""
         self._scan = scan
+        self._old = {*present} if scan == 1 else self._old & present.keys()
         known = {reader.id for reader in readers}
         fresh = {
             file: path
@@ -135,7 +136,7 @@ class Arrivals:
         }
         for file, path in fresh.items():
             if file not in self._waiting:
-                self._waiting[file] = _Waiting(path, was_there=scan == 1)
+                self._waiting[file] = _Waiting(path)
             else:
                 self._waiting[file].path = path
         for file in self._waiting.keys() - fresh.keys():
@@ -224,7 +225,7 @@ class Arrivals:
                     source.close()
             if reader:
                 self._waiting.pop(file, None)
-                yield reader, waiting.was_there
+                yield reader, file in self._old
 
     @staticmethod
     def _has_any(file: Id, path: str) -> bool:

@@ -257,7 +257,7 @@ class Contents:
             tracked = reader.tracked
             if reader.missing:
                 age = wall - tracked.missing_since
-                if not tracked.head and not reader.pending:
+                if not tracked.head and not reader.pending and _has_directory(tracked):
                     continue
                 if age > FORGET and (age > FORGET_AWAY or not _is_away(tracked)):
                     continue
@@ -297,6 +297,15 @@ class Contents:
             )
             if not reader.missing:
                 reader.tracked.size = reader.taken
+
+
+def _has_directory(tracked: Tracked) -> bool:
+    """Whether the directory that held the file is there."""
+    try:
+        status = os.stat(os.path.dirname(tracked.target or tracked.path))
+    except OSError:
+        return False
+    return tracked.device in (0, status.st_dev)
 
 
 def _is_away(tracked: Tracked) -> bool:

@@ -427,6 +427,7 @@ class Reader:
         if end is None:
             self._hole = (self.offset, now)
             self.ended = _state(status)
+            self.tracked.size = self.offset
             return b""
         if not source.compressed and now - self._hole[1] < HOLE_GRACE:
             self.ended = None

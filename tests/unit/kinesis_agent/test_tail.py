@@ -614,6 +614,31 @@ def test_a_volume_that_was_away_for_long_goes_on(log: Path, tmp_path: Path) -> N
     assert away.read(20) == b"2\n"
 
 
+def test_a_last_line_before_nuls_is_whole_in_a_long_file(log: Path) -> None:
+    tail = Tail(log, longest=1 << 20)
+    text = b"x" * 70_000 + b"\nlast"
+    log.write_bytes(text + bytes(4096))
+    assert tail.read() == text[:-4]
+    log.rename(f"{log}.1")
+    log.touch()
+    assert tail.read() + tail.read(6) + tail.read(6) == b"last"
+    assert tail.counters.lost_bytes == 0
+
+
+def test_a_file_that_was_empty_when_its_directory_went_away_is_known(
+    log: Path, tmp_path: Path
+) -> None:
+    log.touch()
+    tail = Tail(log)
+    log.write_bytes(b"1\n")
+    log.rename(tmp_path / "saved")
+    away = tmp_path.rename(tmp_path.with_name("away"))
+    again = tail.again(log)
+    assert again.first + again.read(20) == b""
+    away.rename(tmp_path)
+    assert again.read(20) + again.read() == b"1\n"
+
+
 def test_a_directory_that_is_away_tears_no_line(log: Path, tmp_path: Path) -> None:
     log.write_bytes(b"1\nha")
     tail = Tail(log)

@@ -50,6 +50,8 @@ class Rotations(RuleBasedStateMachine):
         self.blurred = False
         # A line was cut by a copytruncate that the tailer has not seen yet.
         self.cut = False
+        # The same, whether or not it cut a line.
+        self.was_copied = False
         self.written: Counter[bytes] = Counter()
         self.fragments: set[bytes] = set()
         self.at_risk: Counter[bytes] = Counter()
@@ -236,6 +238,7 @@ class Rotations(RuleBasedStateMachine):
     @rule()
     def truncate_after_copy(self) -> None:
         self.risk(self.log, self.copied)
+        self.was_copied = True
         if self.partial:
             # It goes on in the emptied file. Whether that can be known depends on what was seen.
             self.tear({b""})
@@ -343,6 +346,8 @@ class Rotations(RuleBasedStateMachine):
         os.utime(f"{path}.gz", ns=(status.st_atime_ns, status.st_mtime_ns))
         path.unlink()
         self.date()
+        # Nobody can tell that what was copied is no other log if its file was never seen again.
+        self.may_repeat |= self.was_copied
 
     # --- the tailer
 
@@ -387,7 +392,7 @@ class Rotations(RuleBasedStateMachine):
                 assert self.was_written(line), f"never written: {line}"
             for reader, mark in piece.marks:
                 reader.tracked.mark = mark
-        self.cut = False
+        self.cut = self.was_copied = False
 
     def was_written(self, line: bytes) -> bool:
         return (
