@@ -232,7 +232,7 @@ class Contents:
             except OSError:
                 live = (0, 0)
             for n, each in enumerate(self.readers):
-                if each.id == live and each.source:
+                if each.id == live and each.source and tracked.birth >= each.tracked.birth:
                     # The file that it would have been renamed from is still there: a copy.
                     tracked.origin = live[1]
                     if not each.taken:
@@ -257,7 +257,8 @@ class Contents:
             tracked = reader.tracked
             if reader.missing:
                 age = wall - tracked.missing_since
-                if not tracked.head and not reader.pending and _has_directory(tracked):
+                is_new = not tracked.head and not reader.pending
+                if is_new and reader.holder not in self._present and _has_directory(tracked):
                     continue
                 if age > FORGET and (age > FORGET_AWAY or not _is_away(tracked)):
                     continue

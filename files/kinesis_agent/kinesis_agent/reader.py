@@ -27,7 +27,7 @@ from kinesis_agent.files import (
 )
 
 BLOCK = 64 * 1024
-# A file that ends before this is compared whole when it was written to and did not just grow.
+# So much of a file's beginning is compared when it was written to.
 SMALL = 16 * 1024
 # How long a record that only might go on waits for more, and an unterminated line of a file that
 # was rotated away, in seconds; and NULs for something to take their place.
@@ -167,6 +167,10 @@ class Reader:
                 return False
             back = len(self.window)
             short = self._is_short(source.read_at(self.offset - back, back))
+            if as_copy and short and status.st_mtime_ns > self.tracked.mtime:
+                # It is younger than what it lacks: no copy, but another log that begins alike.
+                source.close()
+                return False
             if as_copy:
                 self.tracked.mtime = 0
             self.bind(path, source)
@@ -380,15 +384,15 @@ class Reader:
         self._hashed += len(data)
 
     def _was_changed(self, source: Plain | Compressed, status: os.stat_result) -> bool:
-        """Whether what was read of a small file is not what it begins with any more."""
+        """Whether a file that was written to does not begin with what was read of it any more."""
+        length = min(self.offset, SMALL)
         if (
             source.compressed
-            or not 0 < self.offset <= SMALL
-            or self._hashed != self.offset
+            or not 0 < length == self._hashed
             or status.st_mtime_ns == self.tracked.mtime
         ):
             return False
-        beginning = hashlib.blake2b(source.read_at(0, self.offset), digest_size=8)
+        beginning = hashlib.blake2b(source.read_at(0, length), digest_size=8)
         return beginning.digest() != self._beginning.digest()
 
     def _was_repeated(self, source: Plain | Compressed, status: os.stat_result) -> bool:

@@ -312,6 +312,14 @@ def test_a_file_that_is_rewritten_in_place_is_read_anew(
         assert tail.read() + tail.read() == body
 
 
+def test_a_long_file_is_rewritten_with_lines_that_end_alike(log: Path) -> None:
+    tail = Tail(log, longest=1 << 20)
+    for n in range(3):
+        body = HEADER + b"".join(b"%d %03d %s\n" % (n, k, b"x" * 90) for k in range(300))
+        log.write_bytes(body)
+        assert tail.read() + tail.read() == body
+
+
 def test_a_job_that_says_the_same_again_says_it_again_and_a_set_time_says_nothing(
     log: Path,
 ) -> None:
@@ -434,6 +442,18 @@ def test_what_is_copied_and_compressed_beside_a_link_s_target_is_known(tmp_path:
     (pods / "0.log.3.gz").write_bytes(gzip.compress(copy.read_bytes()))
     copy.unlink()
     assert tail.read() + tail.read(12) == b""
+
+
+def test_a_log_that_is_younger_than_what_it_lacks_is_no_copy(log: Path, tmp_path: Path) -> None:
+    """It begins alike and ends before what was read of the log before it."""
+    tail = Tail(log)
+    log.write_bytes(HEADER + 99 * b"a line\n")
+    assert tail.read() == log.read_bytes()
+    log.write_bytes(b"2\n")
+    log.rename(tmp_path / "archive")
+    Path(f"{log}.1").write_bytes(HEADER + b"3\n")
+    found = tail.read() + tail.read(12) + tail.read(12)
+    assert HEADER + b"3\n" in found
 
 
 def test_a_torn_end_does_not_go_on_in_a_log_that_begins_alike(log: Path) -> None:
@@ -626,8 +646,11 @@ def test_a_last_line_before_nuls_is_whole_in_a_long_file(log: Path) -> None:
 
 
 def test_a_file_that_was_empty_when_its_directory_went_away_is_known(
-    log: Path, tmp_path: Path
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
     log.touch()
     tail = Tail(log)
     log.write_bytes(b"1\n")
@@ -636,6 +659,9 @@ def test_a_file_that_was_empty_when_its_directory_went_away_is_known(
     again = tail.again(log)
     assert again.first + again.read(20) == b""
     away.rename(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.reader.open_source", refuse)
+        assert again.read(20) + again.read() == b""
     assert again.read(20) + again.read() == b"1\n"
 
 

@@ -44,7 +44,7 @@ class Rotations(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.log = self.folder / "app.log"
         self.now = time.time()
-        self.number = 0
+        self.number = self.made = 0
         self.partial = b""
         self.torn: set[bytes] = set()
         self.blurred = False
@@ -52,6 +52,8 @@ class Rotations(RuleBasedStateMachine):
         self.cut = False
         # The same, whether or not it cut a line.
         self.was_copied = False
+        # A file was emptied or deleted; nobody can tell where a line goes on that is begun then.
+        self.was_destroyed = False
         self.written: Counter[bytes] = Counter()
         self.fragments: set[bytes] = set()
         self.at_risk: Counter[bytes] = Counter()
@@ -105,7 +107,7 @@ class Rotations(RuleBasedStateMachine):
             pods.mkdir()
             self.log.symlink_to(pods / "0.log")
             self.log = pods / "0.log"
-        self.log.touch()
+        self.make_log()
         self.start()
         self.write(lines, 30)
 
@@ -135,6 +137,7 @@ class Rotations(RuleBasedStateMachine):
             self.at_risk[line] += 1
             self.blurred = False
 
+    @precondition(lambda self: not self.was_destroyed)
     @rule()
     def write_a_part(self) -> None:
         self.number += 1
@@ -175,6 +178,14 @@ class Rotations(RuleBasedStateMachine):
             self.written[self.begun.pop(last)] += 1
         self.date(path)
 
+    def make_log(self) -> None:
+        """Make the file, later than the one before by the file system's clock."""
+        self.log.touch()
+        while self.log.stat().st_ctime_ns <= self.made:
+            self.log.unlink()
+            self.log.touch()
+        self.made = self.log.stat().st_ctime_ns
+
     def date(self, *paths: Path) -> None:
         """Let changes have the model's time, and no two the same."""
         self.now += 0.001
@@ -203,7 +214,7 @@ class Rotations(RuleBasedStateMachine):
             self.date()
         else:
             self.abandon()
-            self.log.touch()
+            self.make_log()
             self.date(self.log)
 
     def abandon(self) -> None:
@@ -221,7 +232,7 @@ class Rotations(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.renamed = None
         self.abandon()
-        self.log.touch()
+        self.make_log()
         self.date(self.log)
 
     @precondition(lambda self: not self.copying and not self.renamed and self.text_end is None)
@@ -257,7 +268,7 @@ class Rotations(RuleBasedStateMachine):
     def empty(self) -> None:
         self.risk(self.log, 0)
         os.truncate(self.log, 0)
-        self.text_end = None
+        self.text_end, self.was_destroyed = None, True
 
     @precondition(lambda self: not self.copying and not self.renamed and self.keeps_inodes())
     @rule(alike=st.booleans(), longer=st.booleans())
@@ -284,13 +295,14 @@ class Rotations(RuleBasedStateMachine):
         if self.tailer is None or self.unread(self.log) is None:
             self.risk(self.log, 0)
         self.abandon()
+        self.was_destroyed = True
         self.deleted += Counter(self.log.read_bytes().split(b"\n"))
         if archived:
             (self.folder / "archive").mkdir(exist_ok=True)
             self.log.rename(self.folder / "archive" / f"{self.number}-{self.now}")
         else:
             self.log.unlink()
-        self.log.touch()
+        self.make_log()
         self.date(self.log)
         if archived:
             self.write_line(HEADER)
@@ -392,7 +404,7 @@ class Rotations(RuleBasedStateMachine):
                 assert self.was_written(line), f"never written: {line}"
             for reader, mark in piece.marks:
                 reader.tracked.mark = mark
-        self.cut = self.was_copied = False
+        self.cut = self.was_copied = self.was_destroyed = False
 
     def was_written(self, line: bytes) -> bool:
         return (
