@@ -43,7 +43,7 @@ def judge(answer: Answer, records: Sequence[Record], reports_items: bool) -> Ver
         named = [failure["itemIdentifier"] for failure in _failures(answer.payload)]
         places = {record.sequence: place for place, record in enumerate(records)}
         done = min((places[identifier] for identifier in named), default=len(records))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return Verdict(0, error="the function's batchItemFailures cannot be understood")
     if done == len(records):
         return Verdict(done)
@@ -58,5 +58,5 @@ def _failures(payload: bytes) -> list[dict[str, Any]]:
 def _message(payload: bytes) -> str:
     try:
         return str(msgspec.json.decode(payload)["errorMessage"])[:500]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return payload.decode(errors="replace")[:500]

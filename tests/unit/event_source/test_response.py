@@ -1,10 +1,13 @@
 """What the function's answer means, as AWS documents it."""
 
 import json
+import random
 
 import pytest
 from event_source.event import Record
 from event_source.response import Answer, judge
+
+from tests.mutation import mutated
 
 RECORDS = [Record(sequence, 0.0, b"{}") for sequence in ("10", "11", "12")]
 
@@ -62,3 +65,20 @@ def test_a_function_error_fails_the_batch_and_is_told(reports_items):
         reports_items,
     )
     assert (verdict.done, verdict.error) == (0, "Unhandled: no store")
+
+
+def test_no_answer_ends_the_poller(full):
+    rng = random.Random(1)
+    whole = [failures("11"), failures("12", "10"), b'{"errorMessage": "no", "errorType": "E"}']
+    for _ in range(100_000 if full else 5_000):
+        payload = mutated(rng, rng.choice(whole))
+        for error in (None, "Unhandled"):
+            verdict = judge(answer(payload, error), RECORDS, reports_items=True)
+            assert 0 <= verdict.done <= len(RECORDS)
+
+
+@pytest.mark.parametrize("error", [None, "Unhandled"])
+def test_an_answer_that_is_nested_too_deeply_is_one_that_makes_no_sense(error):
+    verdict = judge(answer(b"[" * 100_000, error), RECORDS, reports_items=True)
+    assert (verdict.done, verdict.named) == (0, False)
+    assert verdict.error
