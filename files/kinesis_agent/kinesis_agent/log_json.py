@@ -24,6 +24,7 @@ class Format(Struct):
 
 
 _COMMON = r'(\S+) (\S+) (\S+) \[([^\]]+)\] "(.*?)" (\d{3}|-) (\d+|-)(?!\S)'
+_QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 # FreeBSD puts facility and level before the host; - is what is not known.
 _SYSLOG = r" (?:<\w+\.\w+> )?(\S+) ([^\s\[:]+)(?:\[(\d+|-)\])?(?::| -) ?(.*)"
 _COMMON_NAMES = ["host", "ident", "authuser", "datetime", "request", "response", "bytes"]
@@ -32,7 +33,7 @@ _SYSLOG_NAMES = ["timestamp", "hostname", "program", "processid", "message"]
 FORMATS = {
     "COMMONAPACHELOG": Format(_COMMON, _COMMON_NAMES),
     "COMBINEDAPACHELOG": Format(
-        _COMMON + r' "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"',
+        rf"{_COMMON} {_QUOTED} {_QUOTED}",
         [*_COMMON_NAMES, "referer", "agent"],
     ),
     "APACHEERRORLOG": Format(
