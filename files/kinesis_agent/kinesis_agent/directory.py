@@ -101,21 +101,23 @@ class Directory:
         return present
 
     def _files(self, directory: str, inodes: set[int], whole: bool) -> Iterable[tuple[str, Look]]:
+        known, foreign = self._foreign[directory], set[str]()
+        found = []
         try:
             with os.scandir(directory) as entries:
-                found = sorted((each.name, each.inode(), each.is_symlink()) for each in entries)
+                for each in entries:
+                    name, is_ours = each.name, whole or each.inode() in inodes
+                    if name in known and not is_ours:
+                        foreign.add(name)
+                    else:
+                        found.append((name, is_ours, each.is_symlink()))
         except FileNotFoundError:
             return
         except OSError:
             self.unlisted.add(directory)
             return
         real = os.path.realpath(directory)
-        known, foreign = self._foreign[directory], set[str]()
-        for name, inode, is_link in found:
-            is_ours = whole or inode in inodes
-            if name in known and not is_ours:
-                foreign.add(name)
-                continue
+        for name, is_ours, is_link in sorted(found):
             path = os.path.join(directory, name)
             is_wanted = self.wants(path)
             if not is_wanted and not self.has_rotated(path):

@@ -21,7 +21,7 @@ from kinesis_agent.frame import Framer
 from kinesis_agent.reader import GRACE, SETTLE, Reader, Replaced
 
 # How many quiet files are looked at in one poll.
-LOOKS = 256
+LOOKS = 128
 
 _BLANK = re.compile(rb"(^|\n)\0+")
 
