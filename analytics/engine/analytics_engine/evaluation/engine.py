@@ -229,9 +229,10 @@ def _same(old: References, new: References, name: str) -> bool:
 
 def _alike(old: Rule, new: Rule) -> bool:
     """Whether incidents of the one can go on as incidents of the other."""
-    return (old.measure, old.where, old.group_by, old.comparison, old.test) == (
+    return (old.measure, old.where, old.among, old.group_by, old.comparison, old.test) == (
         new.measure,
         new.where,
+        new.among,
         new.group_by,
         new.comparison,
         new.test,

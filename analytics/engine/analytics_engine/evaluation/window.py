@@ -11,7 +11,7 @@ from analytics_engine.records.ticks import SECOND
 from analytics_engine.records.values import UNKNOWN
 from analytics_engine.rules.conditions import NEVER, condition_of
 from analytics_engine.rules.grouping import thresholds, translation
-from analytics_engine.rules.measures import Entry, Group, Key, Names, filter_of, measure_of
+from analytics_engine.rules.measures import Entry, Group, Key, Names, counted, measure_of, measured
 from analytics_engine.rules.reference import References, translate
 from analytics_engine.rules.rule import Rule
 
@@ -46,7 +46,7 @@ class Window:
         """Since when a group holds nothing that is not forgotten at once."""
         self._on_time: deque[tuple[int, list[Entry]]] = deque()
         self._late: list[tuple[int, int, list[Entry]]] = []
-        self._filter = filter_of(rule, kind) if rule.where is not None else None
+        self._counted, self._measured = counted(rule, kind), measured(rule, kind)
         self._key, self._translation = translation(rule, references)
         self._needs = rule.columns(kind) | ({self._key} & kind.columns.keys())
         self._thresholds = thresholds(rule, references)
@@ -182,13 +182,13 @@ class Window:
 
     def rows(self, batch: Batch) -> Sequence[int]:
         """Which of a batch's lines are measured."""
-        if self._filter is None:
+        if self._measured is None:
             return range(len(batch))
-        return list(compress(range(len(batch)), self._filter(batch.columns)))
+        return list(compress(range(len(batch)), self._measured(batch.columns)))
 
     def _enter(self, batch: Batch, leaving: int) -> list[Entry]:
-        if self._filter is not None and self.measure.filters:
-            rows = self.rows(batch)
+        if self._counted is not None:
+            rows = list(compress(range(len(batch)), self._counted(batch.columns)))
             if not rows:
                 return []
             batch = batch.take(rows)

@@ -263,8 +263,8 @@ def _problems(kind: Kind) -> Iterator[Problem]:
                 yield key, f"{column} is text, not a number"
     if kind.test is not None:
         yield from unknown("test", [kind.test.column])
-        if kind.test.problem:
-            yield "test", kind.test.problem
+        if kind.test.problem or kind.test.is_range:
+            yield "test", kind.test.problem or "is of text, not of numbers"
         if kind.columns.get(kind.test.column, "text") != "text":
             yield "test", f"{kind.test.column} is no text"
         if kind.test.run_until and not kind.test.starts_with:

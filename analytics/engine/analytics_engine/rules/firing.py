@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from analytics_engine.records.document import Problem
 from analytics_engine.records.kind import LINES, SHARE, Kind, Mark
-from analytics_engine.records.where import Where
+from analytics_engine.records.where import Where, each
 from analytics_engine.rules.grouping import thresholds
 from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import BELOW, Rule
@@ -13,12 +13,12 @@ from analytics_engine.rules.rule import BELOW, Rule
 
 def problems(rule: Rule, kind: Kind, references: References) -> Iterator[Problem]:
     """What keeps a rule from ever firing, by the key that is to be changed."""
-    where = rule.where
-    if where is not None:
-        if where.one_of == []:
-            yield "where", "one_of names nothing, so no line is taken"
-        elif kind.test is not None and where.column == kind.test.column:
-            yield from _tests(rule, where, kind.test)
+    for key in ("where", "among"):
+        for condition in each(getattr(rule, key)):
+            if condition.one_of == []:
+                yield key, "one_of names nothing, so no line is taken"
+            elif kind.test is not None and condition.column == kind.test.column:
+                yield from ((key, message) for message in _tests(rule, condition, kind.test))
     lowest, highest = _range(rule, kind)
     unit = kind.unit_of(rule.measure)
     of = "a share (0.3 is 30 %)" if rule.measure == SHARE else f"the number of {unit}"
@@ -35,13 +35,13 @@ def problems(rule: Rule, kind: Kind, references: References) -> Iterator[Problem
             )
 
 
-def _tests(rule: Rule, where: Where, mark: Mark) -> Iterator[Problem]:
+def _tests(rule: Rule, where: Where, mark: Mark) -> Iterator[str]:
     """Lines of tests are seen by rules with `test: true`, and they see no other."""
     every, some = _marked(where, mark)
     if every and not rule.test:
-        yield "where", "takes lines of tests alone, which only rules with 'test: true' see"
+        yield "takes lines of tests alone, which only rules with 'test: true' see"
     if not some and rule.test:
-        yield "where", "takes no line of a test, and a rule with 'test: true' sees no other"
+        yield "takes no line of a test, and a rule with 'test: true' sees no other"
 
 
 def _marked(where: Where, mark: Mark) -> tuple[bool, bool]:
@@ -70,14 +70,16 @@ def _range(rule: Rule, kind: Kind) -> tuple[float, float]:
         return 0, 1
     if rule.measure == LINES:
         return 0, math.inf
-    distinct, where = kind.measures[rule.measure].distinct, rule.where
+    distinct = kind.measures[rule.measure].distinct
     if distinct is None:
         return -math.inf, math.inf
-    if rule.group_by == distinct or (where and where.column == distinct and where.equals):
-        return 0, 1
-    if where and where.column == distinct and where.one_of is not None:
-        return 0, len(set(where.one_of))
-    return 0, math.inf
+    highest = 1 if rule.group_by == distinct else math.inf
+    for condition in (*each(rule.where), *each(rule.among)):
+        if condition.column == distinct and condition.equals is not None:
+            highest = 1
+        elif condition.column == distinct and condition.one_of is not None:
+            highest = min(highest, len(set(condition.one_of)))
+    return 0, highest
 
 
 def _fewest(rule: Rule, kind: Kind) -> float:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from analytics_engine.records.batch import Columns
 from analytics_engine.records.kind import LINES, SHARE, Kind
-from analytics_engine.records.where import Matcher, matcher
+from analytics_engine.records.where import Matcher, Where, all_of, each, matcher
 from analytics_engine.rules.rule import Rule
 
 Name = TypeVar("Name")
@@ -54,10 +54,8 @@ class Places(Protocol):
 
 
 class Measure(ABC):
-    """One rule's way to measure. It sees the lines that the rule's `where` takes."""
+    """One rule's way to measure. It sees the lines that count (`counted`)."""
 
-    filters: ClassVar[bool] = True
-    """Whether lines that `where` does not take are nothing to it."""
     only_lines_raise: ClassVar[bool] = True
     """Whether its value is the group's amount, and rises only where lines enter."""
 
@@ -123,7 +121,6 @@ class Lines(Additive):
 class Share(Additive):
     """The share of lines that `where` takes among all."""
 
-    filters = False
     only_lines_raise = False
 
     def __init__(self, matching: Matcher) -> None:
@@ -204,8 +201,9 @@ class Distinct(Measure):
 def measure_of(rule: Rule, kind: Kind) -> Measure:
     """How a rule measures."""
     if rule.measure == SHARE:
-        assert rule.where is not None
-        return Share(filter_of(rule, kind))
+        matching = measured(rule, kind)
+        assert matching is not None
+        return Share(matching)
     if rule.measure == LINES:
         return Lines()
     own = kind.measures[rule.measure]
@@ -214,10 +212,19 @@ def measure_of(rule: Rule, kind: Kind) -> Measure:
     return SumProduct(own.sum_product or (), kind)
 
 
-def filter_of(rule: Rule, kind: Kind) -> Matcher:
-    """How a rule that has a `where` finds its lines."""
-    assert rule.where is not None
-    return matcher(rule.where, kind.is_text(rule.where.column))
+def counted(rule: Rule, kind: Kind) -> Matcher | None:
+    """How to look for the lines that count at all, where not all do."""
+    return _of([*each(rule.among), *([] if rule.measure == SHARE else each(rule.where))], kind)
+
+
+def measured(rule: Rule, kind: Kind) -> Matcher | None:
+    """How to look for the lines that are measured, where not all are."""
+    return _of([*each(rule.among), *each(rule.where)], kind)
+
+
+def _of(conditions: Sequence[Where], kind: Kind) -> Matcher | None:
+    matchers = [matcher(one, kind.is_text(one.column)) for one in conditions]
+    return all_of(matchers) if matchers else None
 
 
 def tally(names: Iterable[Name]) -> dict[Name, int]:

@@ -17,7 +17,7 @@ from analytics_engine.records.document import (
 )
 from analytics_engine.records.kind import LINES, RUN, SHARE, Kind, Name, Source, Sources
 from analytics_engine.records.ticks import SECOND
-from analytics_engine.records.where import Where
+from analytics_engine.records.where import Conditions, each
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=900)]
 Amount = Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0)]
@@ -34,8 +34,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The stream of whose lines it is."""
     measure: str = LINES
     """`lines`, `share`, or a measure of the kind of record that stands on the stream."""
-    where: Where | None = None
-    """The lines measured; for a share, the lines whose share among all is measured."""
+    where: Conditions = None
+    """The lines measured; for a share, the lines whose share among all that count is measured."""
+    among: Conditions = None
+    """The lines that count at all."""
     group_by: str | None = None
     """A column, or `<reference>.<column>`."""
     comparison: Literal["at_least", "below"] = AT_LEAST
@@ -71,7 +73,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def columns(self, kind: Kind) -> set[str]:
         """Columns of a line that it needs, but for the keys of reference data."""
-        wanted = {self.where and self.where.column, self.group_by, *kind.columns_of(self.measure)}
+        tested = {condition.column for condition in (*each(self.where), *each(self.among))}
+        wanted = {self.group_by, *tested, *kind.columns_of(self.measure)}
         return {column for column in wanted if column in kind.columns}
 
 
@@ -129,11 +132,16 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
     measures = [LINES, SHARE, *kind.measures]
     if rule.measure not in measures:
         yield "measure", f"no measure {rule.measure!r} (known: {', '.join(measures)})"
-    if rule.where is not None:
-        if rule.where.column not in kind.columns:
-            yield "where", f"no column {rule.where.column!r} {columns}"
-        if rule.where.problem:
-            yield "where", rule.where.problem
+    for key in ("where", "among"):
+        if getattr(rule, key) == []:
+            yield key, "expected a condition, or a list of them"
+        for condition in each(getattr(rule, key)):
+            if condition.column not in kind.columns:
+                yield key, f"no column {condition.column!r} {columns}"
+            elif condition.is_range and kind.is_text(condition.column):
+                yield key, f"{condition.column} is text, not a number"
+            if condition.problem:
+                yield key, condition.problem
     if rule.measure == SHARE and rule.where is None:
         yield "measure", "a share needs 'where': the lines whose share is measured"
     if rule.test and kind.test is None:

@@ -105,7 +105,7 @@ def refusal(rule: Rule, kind: Kind) -> str | None:
         return f"a record of the kind {kind.name} has no identity, by which Flink drops repeats"
     if rule.comparison == BELOW:
         return "silence makes no events, and Flink waits for some"
-    if rule.where is not None or rule.minimum_lines:
+    if rule.where is not None or rule.among is not None or rule.minimum_lines:
         return "filters and minimum traffic are the embedded engine's"
     return None
 

@@ -1,0 +1,108 @@
+"""Which lines a rule measures, and which count at all: against a plain reading of the words."""
+
+import random
+from pathlib import Path
+
+import pytest
+from analytics_engine.errors import InputError
+from analytics_engine.records.where import Where, each
+from analytics_engine.rules.files import load
+from analytics_engine.rules.rule import Rule, parse
+
+from tests.unit.analytics.conftest import ORDERS, Driven, Put
+
+COUNTRIES = ("France", "Finland", "Spain")
+NUMBERS = ("-3", "0", "2", "2.5", "10", "", "many")
+
+
+def conditions(rng: random.Random) -> Where | list[Where] | None:
+    def one() -> Where:
+        match rng.randrange(5):
+            case 0:
+                return Where("Country", equals=rng.choice(COUNTRIES))
+            case 1:
+                return Where("Country", one_of=rng.sample(COUNTRIES, 2))
+            case 2:
+                return Where("Country", starts_with="F")
+            case 3:
+                return Where(
+                    "UnitPrice", at_least=rng.choice((-3, 0, 2.5)), below=rng.choice((3, 11))
+                )
+            case _:
+                return Where("UnitPrice", **{rng.choice(("at_least", "below")): 2.0})
+
+    return rng.choice((None, one(), [one()], [one(), one()]))
+
+
+def holds(some: Where | list[Where] | None, line: dict[str, str]) -> bool:
+    return all(_holds(one, line[one.column]) for one in each(some))
+
+
+def _holds(one: Where, value: str) -> bool:
+    if one.equals is not None:
+        return value == one.equals
+    if one.one_of is not None:
+        return value in one.one_of
+    if one.starts_with is not None:
+        return value.startswith(one.starts_with)
+    try:
+        number = float(value)
+    except ValueError:
+        return False
+    high = one.below is None or number < one.below
+    return high and (one.at_least is None or number >= one.at_least)
+
+
+@pytest.mark.parametrize("measure", ["lines", "share", "invoices"])
+def test_what_counts_and_what_is_measured_is_what_the_words_say(measure: str) -> None:
+    rng = random.Random(measure)
+    for _ in range(60):
+        where, among = conditions(rng), conditions(rng)
+        if measure == "share" and where is None:
+            continue
+        lines = [
+            {"Country": rng.choice(COUNTRIES), "UnitPrice": rng.choice(NUMBERS)} for _ in range(40)
+        ]
+        counted = [line for line in lines if holds(among, line)]
+        measured = [line for line in counted if holds(where, line)]
+        least = rng.choice((0, 5))
+        rule = Rule("r", 0, measure=measure, where=where, among=among, minimum_lines=least)
+        driven = Driven([rule])
+        driven.put([Put(100, 0, f"I{n}", 1, line) for n, line in enumerate(lines)])
+        driven.idle(5_000)
+        seen = counted if measure == "share" else measured
+        if len(seen) < max(least, 1):
+            assert not [a for a in driven.alarms if a.order_count and a.kind == "OPEN"]
+            continue
+        opened = driven.alarms[0]
+        value = len(measured) / len(counted) if measure == "share" else len(measured)
+        assert (opened.order_count, opened.value) == (len(seen), value)
+        assert opened.top is not None
+        assert sum(count for _, count in opened.top["Country"]) == len(measured)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("where: []", "where: expected a condition, or a list of them"),
+        ("among: {column: Cuntry, equals: x}", "among: no column 'Cuntry'"),
+        ("where: {column: Country, at_least: 3}", "where: Country is text, not a number"),
+        ("where: {column: Quantity, at_least: 3, equals: '3'}", "expected one of equals"),
+        ("where: {column: Quantity, at_least: 3, below: 3}", "no number is at least 3 and below 3"),
+        ("among: [{column: Quantity, below: 3}, {column: Country}]", "among: expected one of"),
+        ("among: {column: InvoiceNo, starts_with: V}", "among: takes lines of tests alone"),
+    ],
+)
+def test_conditions_that_make_no_sense_are_refused(
+    given: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rules.yml").write_text(f"rules: [{{name: r, threshold: 2, {given}}}]\n")
+    with pytest.raises(InputError, match=r"rules\.yml:1: ") as error:
+        load(tmp_path / "rules.yml")
+    assert message in str(error.value)
+
+
+def test_a_list_is_read_as_it_stands() -> None:
+    text = "rules: [{name: r, threshold: 2, where: [{column: Quantity, at_least: 3, below: 9.5}]}]"
+    (rule,) = parse(text, "rules.yml", {"orders": ORDERS})
+    assert rule.where == [Where("Quantity", at_least=3, below=9.5)]
