@@ -1,13 +1,15 @@
 """Which lines a rule measures, and which count at all: against a plain reading of the words."""
 
 import random
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import pytest
 from analytics_engine.errors import InputError
 from analytics_engine.records.where import Where, each
 from analytics_engine.rules.files import load
-from analytics_engine.rules.rule import Rule, parse
+from analytics_engine.rules.rule import Percentile, Rule, parse
 
 from tests.unit.analytics.conftest import ORDERS, Driven, Put
 
@@ -106,3 +108,39 @@ def test_a_list_is_read_as_it_stands() -> None:
     text = "rules: [{name: r, threshold: 2, where: [{column: Quantity, at_least: 3, below: 9.5}]}]"
     (rule,) = parse(text, "rules.yml", {"orders": ORDERS})
     assert rule.where == [Where("Quantity", at_least=3, below=9.5)]
+
+
+def test_a_percentile_is_the_nearest_rank() -> None:
+    rng = random.Random(3)
+    said = 0
+    for _ in range(150):
+        percentile = rng.choice((50, 90, 99, 99.9, 33.3, 0.1))
+        values = [rng.choice((1, 2, 3)) for _ in range(rng.choice((1, 2, 9, 10, 11, 100, 101)))]
+        rank = ceil(Fraction(str(percentile)) / 100 * len(values))
+        rule = Rule(
+            "slow",
+            Percentile(percentile),
+            measure="share",
+            where=Where("UnitPrice", at_least=3),
+            among=Where("Country", equals="France"),
+        )
+        driven = Driven([rule])
+        lines = [Put(100, 0, f"I{n}", 1, {"UnitPrice": str(one)}) for n, one in enumerate(values)]
+        driven.put([*lines, Put(100, 0, "X", 1, {"Country": "Spain", "UnitPrice": "3"})])
+        driven.idle(5_000)
+        hot = sorted(values)[rank - 1] >= 3
+        # The nearest rank at each tick: all lines came at one.
+        assert [alarm.kind for alarm in driven.alarms] == ["OPEN"] * hot
+        said += hot
+    assert 30 < said < 120
+
+
+@pytest.mark.parametrize(
+    "given", ["measure: lines", "measure: share, comparison: below", "measure: invoices"]
+)
+def test_a_percentile_is_of_a_share(given: str, tmp_path: Path) -> None:
+    where = "where: {column: UnitPrice, at_least: 3}"
+    rules = f"rules: [{{name: r, threshold: {{percentile: 99}}, {given}, {where}}}]\n"
+    (tmp_path / "rules.yml").write_text(rules)
+    with pytest.raises(InputError, match="a percentile is of a share"):
+        load(tmp_path / "rules.yml")

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from analytics_engine.records.kind import SHARE
 from analytics_engine.rules.measures import Group, Number
-from analytics_engine.rules.rule import BELOW, Rule
+from analytics_engine.rules.rule import BELOW, Percentile, Rule
 
 NEVER = 1 << 62
 """A tick that does not come."""
@@ -43,6 +43,18 @@ class AtLeast(Condition):
         return value > other
 
 
+class Above(AtLeast):
+    """More than the threshold's share of the lines are taken; reckoned in whole numbers."""
+
+    def __init__(self, rule: Rule, threshold: Percentile) -> None:
+        super().__init__(rule)
+        self._taken, self._of = threshold.share.as_integer_ratio()
+
+    def is_hot(self, group: Group, value: Number, tick: int) -> bool:
+        enough = group.lines >= self._minimum_lines
+        return enough and group.amount * self._of > group.lines * self._taken
+
+
 class Below(Condition):
     """The value stays below the threshold, one window after the group's first line or later."""
 
@@ -58,4 +70,6 @@ class Below(Condition):
 
 def condition_of(rule: Rule) -> Condition:
     """A rule's condition."""
+    if isinstance(rule.threshold, Percentile):
+        return Above(rule, rule.threshold)
     return Below(rule) if rule.comparison == BELOW else AtLeast(rule)

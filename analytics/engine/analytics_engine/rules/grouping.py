@@ -8,7 +8,7 @@ from analytics_engine.records.document import Problem
 from analytics_engine.records.kind import Source
 from analytics_engine.records.values import UNKNOWN
 from analytics_engine.rules.reference import References
-from analytics_engine.rules.rule import Rule
+from analytics_engine.rules.rule import Percentile, Rule
 
 
 def translation(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
@@ -21,6 +21,8 @@ def translation(rule: Rule, references: References) -> tuple[str | None, dict[st
 
 def thresholds(rule: Rule, references: References) -> dict[str, float]:
     """Thresholds by group, UNKNOWN for those not named."""
+    if isinstance(rule.threshold, Percentile):
+        return {UNKNOWN: float(rule.threshold.share)}
     if not isinstance(rule.threshold, str):
         return {UNKNOWN: rule.threshold}
     name, _, column = rule.threshold.partition(".")

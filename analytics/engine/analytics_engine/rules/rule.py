@@ -1,6 +1,7 @@
 """Rules as data: YAML to `Rule`s, with every error named by line and key."""
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,12 +25,25 @@ Amount = Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0
 AT_LEAST, BELOW = "at_least", "below"
 
 
+class Percentile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The threshold that a percentile (nearest rank) passes where `where` takes its line.
+
+    Of the lines that count, more than `share` are taken then: that is what is counted.
+    """
+
+    percentile: Annotated[float, msgspec.Meta(gt=0, lt=100)]
+
+    @property
+    def share(self) -> Fraction:
+        return 1 - Fraction(str(self.percentile)) / 100
+
+
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is measured, and when it is said."""
 
     name: Name
-    threshold: Amount | str
-    """A number, or `<reference>.<column>`: each group's own."""
+    threshold: Amount | str | Percentile
+    """A number, or `<reference>.<column>`: each group's own; of a share also a percentile."""
     source: Name = "orders"
     """The stream of whose lines it is."""
     measure: str = LINES
@@ -152,7 +166,10 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
             yield "group_by", f"{group!r} is neither a column nor <reference>.<column> {columns}"
         elif not rule.test:
             yield "group_by", f"{RUN} is a column of tests: needs 'test: true'"
-    if isinstance(rule.threshold, str):
+    if isinstance(rule.threshold, Percentile):
+        if rule.measure != SHARE or rule.comparison == BELOW:
+            yield "threshold", "a percentile is of a share, and at least: it says which share"
+    elif isinstance(rule.threshold, str):
         if message := misread(rule.threshold):
             yield "threshold", message
         elif "." not in rule.threshold:
