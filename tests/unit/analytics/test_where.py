@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from analytics_engine.errors import InputError
+from analytics_engine.records.ticks import milliseconds
 from analytics_engine.records.where import Where, each
 from analytics_engine.rules.files import load
 from analytics_engine.rules.rule import Percentile, Rule, parse
 
-from tests.unit.analytics.conftest import ORDERS, Driven, Put
+from tests.unit.analytics.conftest import ORDERS, START, Driven, Put
 
 COUNTRIES = ("France", "Finland", "Spain")
 NUMBERS = ("-3", "0", "2", "2.5", "10", "", "many")
@@ -144,3 +145,76 @@ def test_a_percentile_is_of_a_share(given: str, tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(rules)
     with pytest.raises(InputError, match="a percentile is of a share"):
         load(tmp_path / "rules.yml")
+
+
+@pytest.mark.parametrize("measure", ["highest", "lowest", "distinct"])
+@pytest.mark.parametrize("group_by", [None, "Country"])
+def test_measures_of_a_column_are_those_of_what_is_in_the_window(
+    measure: str, group_by: str | None
+) -> None:
+    rng = random.Random(f"{measure}{group_by}")
+    reckon = {"highest": max, "lowest": min, "distinct": len}[measure]
+    column = "StockCode" if measure == "distinct" else "UnitPrice"
+    for _ in range(12):
+        rule = Rule(
+            "r", 3, measure=measure, column=column, group_by=group_by, window_seconds=2,
+            quiet_seconds=1, reminder_seconds=None,
+        )  # fmt: skip
+        lines, time = [], 0
+        for number in range(120):
+            time += rng.choice((0, 40, 100, 700, 5_000))
+            given = {"Country": rng.choice(COUNTRIES), "StockCode": rng.choice("abcd")}
+            given["UnitPrice"] = rng.choice((*NUMBERS, "nan", "inf"))
+            lines.append(Put(time + 100, time, f"I{number}", 1, given))
+        driven = Driven([rule])
+        for line, following in zip(lines, [*lines[1:], lines[-1]], strict=True):
+            driven.put([line])
+            if following.time_ms > line.time_ms + 1_500:  # all that came is decided
+                driven.idle(line.time_ms + 1_000)
+                driven.save()
+                driven.restart()
+        driven.idle(time + 60_000)
+        wanted = []
+        for scope in COUNTRIES if group_by else [""]:
+            own = [line for line in lines if scope in ("", line.columns["Country"])]
+            last_hot = None
+            for tick in range(1, time // 100 + 40):
+                held = [
+                    line.columns[column]
+                    for line in own
+                    if (tick - 20) * 100 <= line.time_ms < tick * 100
+                ]
+                if measure == "distinct":
+                    value = len(set(held))
+                else:
+                    numbers = [float(one) for one in held if one in NUMBERS[:5]]
+                    value = reckon(numbers) if numbers else -9
+                if value < 3:
+                    continue
+                if last_hot is None or tick > last_hot + 10:
+                    wanted.append((scope, tick, value))
+                last_hot = tick
+        opened = [
+            (alarm.scope, (milliseconds(alarm.event_time) - START) // 100, alarm.value)
+            for alarm in driven.alarms
+            if alarm.kind == "OPEN"
+        ]
+        assert sorted(opened) == sorted(wanted)
+        assert {alarm.unit for alarm in driven.alarms} <= {column}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("measure: highest", "column: is for the measures"),
+        ("column: Quantity", "column: is for the measures"),
+        ("measure: highest, column: Country", "column: Country is text, not a number"),
+        ("measure: distinct, column: Nonsense", "column: no column 'Nonsense'"),
+        ("measure: distinct, column: Country, group_by: Country", "never more than 1"),
+    ],
+)
+def test_measures_of_a_column_need_a_fitting_one(given: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(f"rules: [{{name: r, threshold: 2, {given}}}]\n")
+    with pytest.raises(InputError) as error:
+        load(tmp_path / "rules.yml")
+    assert message in str(error.value)

@@ -30,7 +30,7 @@ def announce(
         opened_at=at(incident.opened),
         order_count=group.lines,
         value=value,
-        unit=window.kind.unit_of(rule.measure),
+        unit=rule.unit(window.kind),
         threshold=group.threshold,
         window_seconds=rule.window_seconds,
         severity=rule.severity,

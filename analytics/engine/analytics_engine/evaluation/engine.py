@@ -229,8 +229,17 @@ def _same(old: References, new: References, name: str) -> bool:
 
 def _alike(old: Rule, new: Rule) -> bool:
     """Whether incidents of the one can go on as incidents of the other."""
-    return (old.measure, old.where, old.among, old.group_by, old.comparison, old.test) == (
+    return (
+        old.measure,
+        old.column,
+        old.where,
+        old.among,
+        old.group_by,
+        old.comparison,
+        old.test,
+    ) == (
         new.measure,
+        new.column,
         new.where,
         new.among,
         new.group_by,

@@ -26,8 +26,9 @@ Identity = tuple[Any, ...]
 
 RUN = "Run"
 """A column that only lines of tests have: the run of the verification that wrote them."""
-LINES, SHARE = "lines", "share"
-"""Measures that each kind has."""
+LINES, SHARE, DISTINCT, HIGHEST, LOWEST = "lines", "share", "distinct", "highest", "lowest"
+MEASURES = (LINES, SHARE, DISTINCT, HIGHEST, LOWEST)
+"""Those that each kind has; the last three are of a column that the rule names."""
 
 
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -253,7 +254,7 @@ def _problems(kind: Kind) -> Iterator[Problem]:
         yield from unknown(key, getattr(kind, key))
     for name, measure in kind.measures.items():
         key = f"measures.{name}"
-        if name in (LINES, SHARE):
+        if name in MEASURES:
             yield key, "each kind has this measure"
         if (measure.distinct is None) == (not measure.sum_product):
             yield key, "expected one of distinct, sum_product"

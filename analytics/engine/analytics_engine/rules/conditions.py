@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from analytics_engine.records.kind import SHARE
+from analytics_engine.records.kind import HIGHEST, LOWEST, SHARE
 from analytics_engine.rules.measures import Group, Number
 from analytics_engine.rules.rule import BELOW, Percentile, Rule
 
@@ -19,8 +19,9 @@ class Condition(ABC):
 
     def __init__(self, rule: Rule) -> None:
         self._window = rule.window
-        # No line has no share.
-        self._minimum_lines = max(rule.minimum_lines, int(rule.measure == SHARE))
+        # No line has no share, and no extreme.
+        needs = int(rule.measure in (SHARE, HIGHEST, LOWEST))
+        self._minimum_lines = max(rule.minimum_lines, needs)
 
     @abstractmethod
     def is_hot(self, group: Group, value: Number, tick: int) -> bool:

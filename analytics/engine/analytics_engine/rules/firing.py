@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from analytics_engine.records.document import Problem
-from analytics_engine.records.kind import LINES, SHARE, Kind, Mark
+from analytics_engine.records.kind import DISTINCT, LINES, SHARE, Kind, Mark
 from analytics_engine.records.where import Where, each
 from analytics_engine.rules.grouping import thresholds
 from analytics_engine.rules.reference import References
@@ -20,7 +20,7 @@ def problems(rule: Rule, kind: Kind, references: References) -> Iterator[Problem
             elif kind.test is not None and condition.column == kind.test.column:
                 yield from ((key, message) for message in _tests(rule, condition, kind.test))
     lowest, highest = _range(rule, kind)
-    unit = kind.unit_of(rule.measure)
+    unit = rule.unit(kind)
     of = "a share (0.3 is 30 %)" if rule.measure == SHARE else f"the number of {unit}"
     for scope, threshold in thresholds(rule, references).items():
         at = f"{threshold} of {scope}" if isinstance(rule.threshold, str) else str(threshold)
@@ -70,7 +70,7 @@ def _range(rule: Rule, kind: Kind) -> tuple[float, float]:
         return 0, 1
     if rule.measure == LINES:
         return 0, math.inf
-    distinct = kind.measures[rule.measure].distinct
+    distinct = _distinct(rule, kind)
     if distinct is None:
         return -math.inf, math.inf
     highest = 1 if rule.group_by == distinct else math.inf
@@ -82,9 +82,16 @@ def _range(rule: Rule, kind: Kind) -> tuple[float, float]:
     return 0, highest
 
 
+def _distinct(rule: Rule, kind: Kind) -> str | None:
+    """The column of which distinct values are counted, if they are."""
+    if rule.measure == DISTINCT:
+        return rule.column
+    own = kind.measures.get(rule.measure)
+    return own and own.distinct
+
+
 def _fewest(rule: Rule, kind: Kind) -> float:
     """What is measured at least where there are as many lines as the rule asks for."""
     if rule.measure == LINES:
         return rule.minimum_lines
-    own = kind.measures.get(rule.measure)
-    return min(rule.minimum_lines, 1) if own and own.distinct else -math.inf
+    return min(rule.minimum_lines, 1) if _distinct(rule, kind) else -math.inf

@@ -4,13 +4,15 @@ A measure is given the lines that enter at a tick, makes an entry of each group 
 and takes the entry out again when its lines leave. What it holds of a group stands in the group.
 """
 
+import heapq
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from analytics_engine.records.batch import Columns
-from analytics_engine.records.kind import LINES, SHARE, Kind
+from analytics_engine.records.kind import DISTINCT, HIGHEST, LINES, LOWEST, SHARE, Kind
 from analytics_engine.records.where import Matcher, Where, all_of, each, matcher
 from analytics_engine.rules.rule import Rule
 
@@ -27,14 +29,16 @@ SCALE = 10_000
 class Group:
     """What a window holds of one group now."""
 
-    __slots__ = ("amount", "born", "latest", "lines", "name", "threshold")
+    __slots__ = ("amount", "born", "heap", "latest", "lines", "name", "threshold")
 
     def __init__(self, name: str, born: int, threshold: Number) -> None:
         self.name, self.born, self.threshold = name, born, threshold
         self.lines = 0
-        self.amount = 0
+        self.amount: Number = 0
         self.latest: dict[Any, int] = {}
         """Of distinct values: the tick at which the last line of each leaves."""
+        self.heap: list[float] = []
+        """Of extremes: these values, and some that have left."""
 
 
 Entry = tuple[Group, int, Any]
@@ -198,6 +202,58 @@ class Distinct(Measure):
                 group.amount = len(group.latest)
 
 
+class Extreme(Measure):
+    """The highest or the lowest number of a column; its lines all have one (`counted`)."""
+
+    sign: ClassVar[int]
+    """What makes the least of the number that is looked for."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+
+    def enter(
+        self, places: Places, names: Names, columns: Columns, count: int, tick: int, leaving: int
+    ) -> list[Entry]:
+        pairs = tally(zip(names or [""] * count, map(float, columns[self._column]), strict=True))
+        entries = []
+        for pair in places.ordered(pairs):
+            (name, value), lines = pair, pairs[pair]
+            group = places.groups.get(name) or places.place(name, lines, tick)
+            if value not in group.latest:
+                heapq.heappush(group.heap, self.sign * value)
+            group.latest[value] = max(leaving, group.latest.get(value, 0))
+            group.lines += lines
+            self._look(group)
+            entries.append((group, lines, value))
+        return entries
+
+    def leave(self, entries: Iterable[Entry], tick: int, left: list[Group]) -> None:
+        for group, lines, value in entries:
+            left.append(group)
+            group.lines -= lines
+            if group.latest.get(value) == tick:
+                del group.latest[value]
+                self._look(group)
+
+    def _look(self, group: Group) -> None:
+        while group.heap and self.sign * group.heap[0] not in group.latest:
+            heapq.heappop(group.heap)
+        group.amount = self.sign * group.heap[0] if group.heap else 0
+
+
+class Highest(Extreme):
+    """The highest number."""
+
+    sign = -1
+
+
+class Lowest(Extreme):
+    """The lowest number."""
+
+    sign = 1
+    only_lines_raise = False  # one that leaves may have been lower
+
+
 def measure_of(rule: Rule, kind: Kind) -> Measure:
     """How a rule measures."""
     if rule.measure == SHARE:
@@ -206,6 +262,10 @@ def measure_of(rule: Rule, kind: Kind) -> Measure:
         return Share(matching)
     if rule.measure == LINES:
         return Lines()
+    if rule.column is not None:
+        if rule.measure == DISTINCT:
+            return Distinct(rule.column)
+        return (Lowest if rule.measure == LOWEST else Highest)(rule.column)
     own = kind.measures[rule.measure]
     if own.distinct is not None:
         return Distinct(own.distinct)
@@ -214,12 +274,17 @@ def measure_of(rule: Rule, kind: Kind) -> Measure:
 
 def counted(rule: Rule, kind: Kind) -> Matcher | None:
     """How to look for the lines that count at all, where not all do."""
-    return _of([*each(rule.among), *([] if rule.measure == SHARE else each(rule.where))], kind)
+    if rule.measure == SHARE:
+        return _of(each(rule.among), kind)
+    return measured(rule, kind)
 
 
 def measured(rule: Rule, kind: Kind) -> Matcher | None:
     """How to look for the lines that are measured, where not all are."""
-    return _of([*each(rule.among), *each(rule.where)], kind)
+    conditions = [*each(rule.among), *each(rule.where)]
+    if rule.measure in (HIGHEST, LOWEST) and rule.column is not None:
+        conditions.append(Where(rule.column, below=math.inf))  # it is a number
+    return _of(conditions, kind)
 
 
 def _of(conditions: Sequence[Where], kind: Kind) -> Matcher | None:

@@ -16,7 +16,19 @@ from analytics_engine.records.document import (
     misread,
     pairs,
 )
-from analytics_engine.records.kind import LINES, RUN, SHARE, Kind, Name, Source, Sources
+from analytics_engine.records.kind import (
+    DISTINCT,
+    HIGHEST,
+    LINES,
+    LOWEST,
+    MEASURES,
+    RUN,
+    SHARE,
+    Kind,
+    Name,
+    Source,
+    Sources,
+)
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.records.where import Conditions, each
 
@@ -47,7 +59,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Name = "orders"
     """The stream of whose lines it is."""
     measure: str = LINES
-    """`lines`, `share`, or a measure of the kind of record that stands on the stream."""
+    """One of MEASURES, or one of the kind of record that stands on the stream."""
+    column: str | None = None
+    """Of `distinct`, `highest` and `lowest`: what they are taken of."""
     where: Conditions = None
     """The lines measured; for a share, the lines whose share among all that count is measured."""
     among: Conditions = None
@@ -79,6 +93,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Ticks."""
         return self.reminder_seconds and self.reminder_seconds * SECOND
 
+    def unit(self, kind: Kind) -> str:
+        """What is measured is counted in."""
+        return self.column or kind.unit_of(self.measure)
+
     @property
     def references(self) -> set[str]:
         """Names of the reference data that it needs."""
@@ -88,7 +106,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def columns(self, kind: Kind) -> set[str]:
         """Columns of a line that it needs, but for the keys of reference data."""
         tested = {condition.column for condition in (*each(self.where), *each(self.among))}
-        wanted = {self.group_by, *tested, *kind.columns_of(self.measure)}
+        wanted = {self.column, self.group_by, *tested, *kind.columns_of(self.measure)}
         return {column for column in wanted if column in kind.columns}
 
 
@@ -143,7 +161,7 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
     """Keys whose values are each valid but make no rule together."""
     kind = source.kind
     columns = f"(columns of {kind.name}: {', '.join(kind.columns)})"
-    measures = [LINES, SHARE, *kind.measures]
+    measures = [*MEASURES, *kind.measures]
     if rule.measure not in measures:
         yield "measure", f"no measure {rule.measure!r} (known: {', '.join(measures)})"
     for key in ("where", "among"):
@@ -158,6 +176,12 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
                 yield key, condition.problem
     if rule.measure == SHARE and rule.where is None:
         yield "measure", "a share needs 'where': the lines whose share is measured"
+    if (rule.measure in (DISTINCT, HIGHEST, LOWEST)) != (rule.column is not None):
+        yield "column", "is for the measures distinct, highest and lowest, which need it"
+    elif rule.column is not None and rule.column not in kind.columns:
+        yield "column", f"no column {rule.column!r} {columns}"
+    elif rule.measure in (HIGHEST, LOWEST) and kind.is_text(str(rule.column)):
+        yield "column", f"{rule.column} is text, not a number"
     if rule.test and kind.test is None:
         yield "test", f"nothing marks a test in a record of the kind {kind.name}"
     group = rule.group_by
