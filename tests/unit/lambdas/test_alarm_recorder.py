@@ -147,7 +147,7 @@ def test_a_database_that_is_down_fails_the_first_and_none_overtakes_it(
 def test_a_password_rotated_under_an_open_function_is_picked_up(inbox, rows, history, admin):
     assert handle(alarm()) == []
     history.put("alarm_recorder", history.read("alarm_recorder") | {"password": "rotated"})
-    admin.execute("SET PASSWORD FOR alarm_recorder = PASSWORD('rotated')")
+    admin.execute("ALTER USER alarm_recorder IDENTIFIED BY 'rotated'")
     handler.history()._database.close()
     assert handle(close()) == []
     assert len(rows()) == 2
