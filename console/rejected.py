@@ -10,6 +10,7 @@ from console.stack import Stack
 PREFIX = "rejected/"
 MAX_BYTES = 4 * 1024 * 1024
 """More than a record of 1 MiB takes, as text and as base64."""
+MAX_RECORD_BYTES = 1024 * 1024
 
 
 class Unreadable(Exception):
@@ -31,7 +32,15 @@ def read(s3: Any, bucket: str, key: str) -> dict[str, Any]:
         for name in ("record", "reason", "partition_key", "data"):
             if not isinstance(record[name], str):
                 raise TypeError(name)
-        return record | {"data": base64.b64decode(record["data"], validate=True)}
+        if (
+            not 1 <= len(record["partition_key"]) <= 256
+            or not record["partition_key"].isprintable()
+        ):
+            raise ValueError("no partition key")
+        data = base64.b64decode(record["data"], validate=True)
+        if len(data) > MAX_RECORD_BYTES:
+            raise ValueError(f"{len(data)} bytes")
+        return record | {"data": data}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Unreadable(f"{key} is no record that a function put aside: {error!r}") from error
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from console import stack as stacks
 from console.errors import ConsoleError
 from console.hosts import command_on
-from console.terminal import err, out
+from console.terminal import err, line, out
 
 USES_STACK = True
 # A process on a host does not end with the client that started it, unless it looks.
@@ -37,8 +37,8 @@ def run(options: argparse.Namespace) -> int:
     with ThreadPoolExecutor(len(hosts)) as pool:
         answers = list(pool.map(_read, commands.values()))
     lines = by_time(line for lines, _ in answers for line in lines)
-    for line in lines:
-        out.print(line)
+    for entry in lines:
+        out.print(line(entry))
     if not lines:
         err.print("Nothing there: no such unit on these hosts, or one that has said nothing.")
     return max(code for _, code in answers)
@@ -68,15 +68,27 @@ def _read(command: list[str]) -> tuple[list[str], int]:
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
     )
-    return done.stdout.splitlines(), done.returncode
+    return done.stdout.removesuffix("\n").split("\n") if done.stdout else [], done.returncode
 
 
 def _follow(commands: dict[str, list[str]]) -> int:
-    """The hosts' processes write to the terminal themselves, a line at a time, until Ctrl-C."""
+    """Print the hosts' lines as they come, until Ctrl-C."""
     err.print("Ctrl-C ends it.", style="dim")
-    followers = [subprocess.Popen(command, stdin=subprocess.PIPE) for command in commands.values()]
-    try:
-        return max(follower.wait() for follower in followers)
-    finally:
-        for follower in followers:
-            follower.terminate()
+    followers = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace"
+        )
+        for command in commands.values()
+    ]
+    with ThreadPoolExecutor(len(followers)) as pool:
+        try:
+            return max(pool.map(_pass_on, followers))
+        finally:
+            for follower in followers:
+                follower.terminate()
+
+
+def _pass_on(follower: subprocess.Popen[str]) -> int:
+    for text in follower.stdout or ():
+        out.print(line(text.removesuffix("\n")))
+    return follower.wait()

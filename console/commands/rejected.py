@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
         passed_over = False
         for key, problem in rejected.redrive(stack, options.function):
             if problem is None:
-                out.print(f"put back: {key}")
+                out.print(line(f"put back: {key}"))
             else:
                 err.print(line(f"passed over: {problem}"), style="red")
                 passed_over = True

@@ -95,7 +95,7 @@ class Host:
         code, out, err = self._run([*command, *(f"--unit={unit}" for unit in self._units)])
         if code and self._cursor:  # where there is none, the journal was empty and may still be
             return f"the journal cannot be read: {err.strip()}"
-        self.entries = [json.loads(line) for line in out.splitlines()]
+        self.entries = [json.loads(line) for line in out.split("\n") if line]
         return ""
 
     def fault(self) -> str:

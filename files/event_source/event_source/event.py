@@ -28,7 +28,8 @@ def encode(
     event = {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
-            "partitionKey": key,
+            # JSON can spell a lone surrogate; no function could read one.
+            "partitionKey": key.encode(errors="replace").decode(),
             "sequenceNumber": sequence,
             "data": b64encode(data).decode(),
             "approximateArrivalTimestamp": round(arrival, 3),

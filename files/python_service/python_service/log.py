@@ -7,6 +7,8 @@ import threading
 
 PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}
 """The journal's, by level; a level in between has that of the one below."""
+LONGEST = 10_000
+"""Characters: the journal would break a longer line in two, with a priority for the rest."""
 
 
 class OneLine(logging.Formatter):
@@ -22,10 +24,13 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The event as one line; a traceback follows with its lines marked `\\n`."""
+        said = super().format(record)
         text = "".join(
             char if char.isprintable() else char.encode("unicode_escape").decode()
-            for char in super().format(record)
+            for char in said[:LONGEST]
         )
+        if len(said) > LONGEST:
+            text += f" … and {len(said) - LONGEST} characters more"
         if not self._journal:
             return text
         level = max((known for known in PRIORITIES if known <= record.levelno), default=None)

@@ -87,7 +87,7 @@ def test_a_file_without_end_is_not_read(rules: Path, monkeypatch: pytest.MonkeyP
     with table.open("r+") as file:
         file.truncate(1 << 40)  # a hole: no byte of it is on the disk
     assert made.changed() is None
-    assert "more than 16 MiB" in made.unread[0]
+    assert "more than 4 MiB" in made.unread[0]
 
 
 def test_a_bucket_that_is_away_does_not_hold_the_engine_up(rules, monkeypatch) -> None:

@@ -1,10 +1,13 @@
 """Nothing that stands on a stream ends the engine, or makes it count otherwise."""
 
+import base64
+import json
 import random
 from dataclasses import dataclass
 
 import pytest
 from analytics_engine.rules.rule import Rule
+from analytics_engine.service.streams import answer_of
 
 from tests.mutation import mutated
 from tests.unit.analytics.conftest import START, Driven, Put, puts, time_of
@@ -80,3 +83,37 @@ def test_mutated_records_end_nothing_and_hold_up_nothing(full: bool) -> None:
     driven.put(puts([begin] * 30, "LAST"))
     said = driven.idle(begin + 2_000)
     assert ("surge", "OPEN", 30) in {(a.rule, a.kind, a.order_count) for a in said}
+
+
+def test_a_partition_key_that_is_no_text_ends_nothing() -> None:
+    data = base64.b64encode(b"{}").decode()
+    record = {"Data": data, "ApproximateArrivalTimestamp": 1.5, "SequenceNumber": "7"}
+    body = json.dumps({"Records": [record | {"PartitionKey": "\ud800"}], "NextShardIterator": "i"})
+    answer = answer_of(body.encode())
+    assert [(one.data, one.arrival, one.sequence) for one in answer.records] == [(b"{}", 1.5, "7")]
+
+
+def test_an_identity_of_any_length_is_remembered_short() -> None:
+    driven = Driven(RULES)
+    for number in range(3):
+        driven.put(puts([number], "\N{FIRE}" * 100_000 + str(number)))
+    driven.put(puts([0], "\N{FIRE}" * 100_000 + "0"))  # a repeat, told by the hash
+    driven.idle(5_000)
+    assert driven.engine.counts.lines_counted == 3
+    assert driven.engine.counts.repeated == 1
+    driven.save()
+    sizes = driven.store._sql.execute("SELECT max(length(batches)) FROM history").fetchone()
+    assert sizes[0] < 10_000
+
+
+def test_a_number_of_any_size_ends_nothing_and_is_no_amount() -> None:
+    driven = Driven([Rule("revenue", 1_000, measure="revenue"), Rule("surge", 5)])
+    for number, odd in enumerate([10**30, -(10**400), 10**304, 1e308, "9" * 5_000, "1e999", "nan"]):
+        line = json.dumps({"InvoiceNo": f"{number}", "LineNo": "1", "EventTime": time_of(0)})
+        quantity = json.dumps(odd) if isinstance(odd, str) else str(odd)
+        given = f'{line[:-1]}, "Quantity": {quantity}, "UnitPrice": 1}}'
+        driven.engine.read("0", "1", [Record(given.encode(), (START + 100) / 1000)])
+    driven.save()
+    driven.idle(5_000)
+    driven.save()
+    assert {alarm.rule for alarm in driven.alarms} <= {"surge"}

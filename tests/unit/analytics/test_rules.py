@@ -7,7 +7,7 @@ from analytics_engine.errors import InputError
 from analytics_engine.offline import rule_tests
 from analytics_engine.records.where import Where
 from analytics_engine.rules.files import HOME, define, load
-from analytics_engine.rules.rule import Rule
+from analytics_engine.rules.rule import Rule, parse
 
 from tests.unit.analytics.conftest import ORDERS, Driven, puts
 
@@ -344,3 +344,29 @@ def test_yaml_that_is_none_for_a_rule_is_an_error_with_its_line(value: str) -> N
 def test_a_document_that_is_nested_too_deeply_is_an_error() -> None:
     with pytest.raises(InputError, match="r:1: nested too deeply"):
         define(SOURCES, f"rules: {'[' * 3_000}", "r", {})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "0x" + "f" * 300,
+        "0b1" + "1" * 1_100,
+        "1" + ":00" * 200,
+        "!!int ''",
+        "!!float ''",
+        "!!bool zz",
+        "!!timestamp abc",
+        "9" * 5_000,
+    ],
+)
+def test_numbers_and_tags_that_nobody_can_read_are_errors_of_their_line(odd: str) -> None:
+    for key, other in (("threshold", "window_seconds: 2"), ("window_seconds", "threshold: 2")):
+        text = f"rules:\n- {{name: a, {other}, {key}: {odd}}}"
+        with pytest.raises(InputError, match=rf"r\.yml:2: {key}: "):
+            parse(text, "r.yml", {"orders": ORDERS})
+
+
+def test_merged_keys_are_refused() -> None:
+    text = "rules:\n- &a {name: a, threshold: 2}\n- {<<: *a, name: b}"
+    with pytest.raises(InputError, match=r"r\.yml:3: <<: write the keys themselves"):
+        parse(text, "r.yml", {"orders": ORDERS})

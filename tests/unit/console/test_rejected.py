@@ -101,8 +101,12 @@ def test_the_stream_is_the_functions_whatever_an_object_says(stack):
         b'{"record": "", "reason": "", "partition_key": "p", "data": "***"}',
         b'{"record": "", "reason": 7, "partition_key": "p", "data": ""}',
         b" " * (rejected.MAX_BYTES + 1),
+        b'{"record": "", "reason": "", "partition_key": "", "data": ""}',
+        b'{"record": "", "reason": "", "partition_key": "\\ud800", "data": ""}',
+        b'{"record": "", "reason": "", "partition_key": "%s", "data": ""}' % (b"k" * 257),
+        b'{"record": "", "reason": "", "partition_key": "p", "data": "%s"}' % (b"AAAA" * 350_000),
     ],
-    ids=range(8),
+    ids=range(12),
 )
 def test_an_object_that_no_function_wrote_is_named_and_passed_over(stack, content):
     s3 = stack.client("s3")

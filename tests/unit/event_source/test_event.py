@@ -57,3 +57,8 @@ def test_a_batch_ends_before_the_record_that_would_make_it_too_large(monkeypatch
 def test_a_record_that_is_too_large_goes_alone(monkeypatch):
     monkeypatch.setattr(event, "MAX_PAYLOAD_BYTES", 100)
     assert fitting([Record("1", 0, b"x" * 200), Record("2", 0, b"{}")], 10) == 1
+
+
+def test_a_key_that_is_no_text_does_not_end_the_poller():
+    made = encode(MAPPING, "role", "shard", "\ud800", "1", b"x", 1.5)
+    assert json.loads(made.event)["kinesis"]["partitionKey"] == "?"

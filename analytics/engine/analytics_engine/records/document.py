@@ -19,6 +19,7 @@ Struct = TypeVar("Struct", bound=msgspec.Struct)
 Problem = tuple[str, str]
 """A key (`where`, `columns.Price`, or `lines.0`), and what is wrong there."""
 
+GREATEST = 2**63
 DEEPEST = 100
 """Levels of nesting. What is made of a document calls itself at each."""
 
@@ -125,6 +126,8 @@ def _see_how_deep(text: str, name: str) -> None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
+            raise InputError(f"{name}:{event.start_mark.line + 1}: <<: write the keys themselves")
         if depth > DEEPEST:
             raise InputError(f"{name}:{event.start_mark.line + 1}: nested too deeply")
 
@@ -135,7 +138,10 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _construct(node: yaml.Node) -> Any:
-    return yaml.constructor.SafeConstructor().construct_document(node)
+    try:
+        return yaml.constructor.SafeConstructor().construct_document(node)
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # odd tags
+        raise ValueError(f"cannot be read: {error!r}") from error
 
 
 def _misreadings(node: yaml.Node, path: str, seen: set[int]) -> Iterator[Wrong]:
@@ -168,6 +174,8 @@ def _number(node: yaml.ScalarNode) -> str | None:
         value = _construct(node)
     except (yaml.YAMLError, ValueError):
         return None  # whoever reads the value says so
+    if type(value) is int and abs(value) > GREATEST:
+        return f"{text[:40]} is too large a number"
     if not math.isfinite(value):
         return f"expected a number, not {text}"
     return f"{text} is {value} to YAML: write that, or {text!r} if it is text"

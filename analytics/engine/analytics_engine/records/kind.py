@@ -3,6 +3,7 @@
 A description is a YAML file in `analytics/records/`, one a kind; README.md there says its keys.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -13,7 +14,7 @@ import msgspec
 from analytics_engine.errors import InputError
 from analytics_engine.records.document import Problem, convert, mapping
 from analytics_engine.records.ticks import rfc3339
-from analytics_engine.records.values import Addresses, Texts, text
+from analytics_engine.records.values import LONGEST, Addresses, Texts, text
 from analytics_engine.records.where import Where
 
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
@@ -23,6 +24,9 @@ Type = Literal["text", "address", "integer", "number"]
 An address is of IP; what is none counts as `values.UNKNOWN`.
 """
 Identity = tuple[Any, ...]
+
+LONG = 512
+"""Bytes of a record, beyond which its values are looked at one by one."""
 
 RUN = "Run"
 """A column that only lines of tests have: the run of the verification that wrote them."""
@@ -137,6 +141,7 @@ class LineType:
         ]
         self.identity = _identity([names[column] for column in kind.identity])
         places = {column: place for place, column in enumerate(kind.columns)}
+        self._bounded = [name for name in names.values() if name != "moment"]
         self.pick = _values([places[rename[name]] for name in self.struct.__struct_fields__])
         """Of a row with the kind's columns, the values of the struct's fields."""
         self._decode = msgspec.json.Decoder(self.struct).decode
@@ -149,7 +154,17 @@ class LineType:
             lines = list(map(decode, records))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             lines = [self._line_or_none(record) for record in records]
+        if max(map(len, records), default=0) > LONG:
+            for record, line in zip(records, lines, strict=True):
+                if line is not None and len(record) > LONG:
+                    self._bound(line)
         return lines if self._normalise is None else self.normalised(lines)
+
+    def _bound(self, line: Any) -> None:
+        """Cut what is long: hundreds of thousands of lines are remembered."""
+        for name in self._bounded:
+            if type(value := getattr(line, name)) is str and len(value) > LONGEST:
+                setattr(line, name, text(value))
 
     def normalised(self, lines: Sequence[Any]) -> list[Any]:
         """The lines with their moments as RFC 3339, None where one is no moment."""
@@ -183,13 +198,16 @@ def _maker(of: Type, safe: bool) -> Callable[[Any], Any] | None:
     """What makes the values of a column safe, where that is needed."""
     if of == "address":
         return Addresses().__getitem__
-    if not safe:
-        return None
-    return Texts().__getitem__ if of == "text" else _number_or_text
+    if of == "text":
+        return Texts().__getitem__ if safe else None
+    return _number_or_text
 
 
 def _number_or_text(value: Any) -> Any:
-    return text(value) if type(value) is str else value
+    """As JSON had it, but for whole numbers beyond what can be saved: no amount is one of them."""
+    if type(value) is str:
+        return text(value)
+    return value if type(value) is float or -(2**63) <= value < 2**63 else math.inf
 
 
 def _moment_type(kind: Kind) -> Any:

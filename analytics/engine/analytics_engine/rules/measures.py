@@ -5,7 +5,6 @@ and takes the entry out again when its lines leave. What it holds of a group sta
 """
 
 import heapq
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
@@ -22,6 +21,8 @@ Number = int | float
 Names = Sequence[str] | None
 """The group of each line, or None where there is but one."""
 
+GREATEST = 10**15
+"""Beyond it nothing is believed to be an amount."""
 SCALE = 10_000
 """Sums are of whole ten-thousandths: what comes and goes must not drift."""
 
@@ -163,7 +164,8 @@ class SumProduct(Additive):
                 product: Number = 1
                 for parse, value in zip(parsers, row, strict=True):
                     product *= parse(value)
-                sums[name] += round(product * SCALE)
+                if abs(product) <= GREATEST:
+                    sums[name] += round(product * SCALE)
             except (ValueError, OverflowError):
                 continue
         return sums
@@ -283,7 +285,7 @@ def measured(rule: Rule, kind: Kind) -> Matcher | None:
     """How to look for the lines that are measured, where not all are."""
     conditions = [*each(rule.among), *each(rule.where)]
     if rule.measure in (HIGHEST, LOWEST) and rule.column is not None:
-        conditions.append(Where(rule.column, below=math.inf))  # it is a number
+        conditions.append(Where(rule.column, at_least=-GREATEST, below=GREATEST))
     return _of(conditions, kind)
 
 

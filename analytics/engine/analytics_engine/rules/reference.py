@@ -22,8 +22,9 @@ class Reference:
                 if None in row or None in row.values():
                     raise InputError(f"{name}:{reader.line_num}: more or fewer fields than columns")
                 if row[self.key] in self._rows:
+                    key = row[self.key][:100]
                     raise InputError(
-                        f"{name}:{reader.line_num}: {self.key} {row[self.key]} stands there twice"
+                        f"{name}:{reader.line_num}: {self.key} {key} stands there twice"
                     )
                 self._rows[row[self.key]] = row
         except csv.Error as error:

@@ -213,7 +213,7 @@ def _safe(value: str) -> str:
 
 def _address(value: str) -> str:
     """As `values.Addresses`."""
-    return f"CASE WHEN REGEXP({value}, '^{ADDRESS}$') THEN {value} ELSE {_text(UNKNOWN)} END"
+    return f"CASE WHEN REGEXP({value}, '^{ADDRESS}\\z') THEN {value} ELSE {_text(UNKNOWN)} END"
 
 
 def _threshold(rule: Rule, references: References) -> str:

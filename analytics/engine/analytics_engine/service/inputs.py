@@ -16,8 +16,8 @@ from analytics_engine.service.config import Config
 
 FILE_SECONDS = 1.0
 OBJECT_SECONDS = 60.0
-LARGEST = 16 * 2**20
-"""Bytes of a file or an object."""
+LARGEST = 4 * 2**20
+"""Bytes of a file or an object. A table takes some 60 times as much memory."""
 RETRY_SECONDS = 10.0
 """Until one that could not be read is tried again: all else waits for that."""
 
