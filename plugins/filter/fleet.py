@@ -73,7 +73,7 @@ def slice_releases(
 
 def _checked(text: str, form: type[msgspec.Struct]) -> dict[str, Any]:
     """An answer of this form as JSON has it; ValueError says what is wrong with it."""
-    answer = msgspec.to_builtins(msgspec.json.decode(text, type=form))
+    answer = msgspec.to_builtins(msgspec.json.decode(text.encode(), type=form))
     slices.parse(answer.get("slices", ""))
     for name in ("positions", "released"):
         for number, (turn, row) in _unpack(answer.get(name, {})).items():

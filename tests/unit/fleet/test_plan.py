@@ -12,6 +12,12 @@ from log_generator.ownership import Change, Ownership
 
 from plugins.filter import fleet
 
+
+
+class Tagged(str):
+    """What Ansible hands to a filter: it remembers where a text came from."""
+
+
 NAMES = [f"host-{number}" for number in range(6)]
 HOSTS = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
 
