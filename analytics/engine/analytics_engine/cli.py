@@ -147,7 +147,7 @@ def _backtest(options: argparse.Namespace) -> int:
         f"{counts.repeated} repeated, {counts.unreadable} unreadable, {counts.alarms} alarms",
         file=sys.stderr,
     )
-    if counts.unreadable and not counts.lines_counted:
+    if not counts.lines_counted and any("is none" in why for why in replay.left_out.values()):
         kinds = " or ".join(sorted({f"{s.kind.name} line" for s in definitions.sources.values()}))
         print(f"No line is an {kinds} as the logs hold them (CSV, tabs or JSON).", file=sys.stderr)
         return WRONG

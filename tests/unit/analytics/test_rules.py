@@ -370,3 +370,37 @@ def test_merged_keys_are_refused() -> None:
     text = "rules:\n- &a {name: a, threshold: 2}\n- {<<: *a, name: b}"
     with pytest.raises(InputError, match=r"r\.yml:3: <<: write the keys themselves"):
         parse(text, "r.yml", {"orders": ORDERS})
+
+
+@pytest.mark.parametrize(
+    ("lines", "until", "message"),
+    [
+        ("[{at: 0, count: 2, columns: {InvoiceNo: A, LineNo: 1}}]", 100, "1 repeat others"),
+        ("[{at: 0, count: 2, put: 2000}]", 3_000, "2 come too late to count"),
+        ("[{at: 0.02, count: 2}]", 0.05, "none of its lines is counted"),
+    ],
+)
+def test_lines_that_do_not_count_test_nothing(tmp_path, lines, until, message) -> None:
+    (wrong,) = [
+        one
+        for one in run(tmp_path, case(lines=lines, until=until, expect="[]"))
+        if "lines" in one and message in one
+    ]
+    assert wrong
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("where: {column: ClientIP, equals: a}", "holds addresses"),
+        (f"where: {{column: Description, equals: {'x' * 101}}}", "is cut"),
+        ('where: {column: Country, starts_with: "a\\tb"}', "is cut"),
+        ("threshold: 99999999999999999", "threshold: Expected `int` <= 1000000000000000"),
+    ],
+)
+def test_what_no_value_can_be_is_refused(tmp_path: Path, given: str, message: str) -> None:
+    two = "" if given.startswith("threshold") else "threshold: 2, "
+    (tmp_path / "rules.yml").write_text(f"rules: [{{name: r, {two}{given}}}]\n")
+    with pytest.raises(InputError) as error:
+        load(tmp_path / "rules.yml")
+    assert message in str(error.value)

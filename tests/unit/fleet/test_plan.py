@@ -13,7 +13,6 @@ from log_generator.ownership import Change, Ownership
 from plugins.filter import fleet
 
 
-
 class Tagged(str):
     """What Ansible hands to a filter: it remembers where a text came from."""
 
@@ -209,7 +208,7 @@ def said(owned="", at=(1, 0), released=None, **more):
     """A host's answer: where it stands with the slices that it owns, and with others."""
     positions = {owned: at} if owned else {}
     answer = {"slices": owned, "positions": positions, "released": released or {}}
-    return json.dumps(answer | {"dataset": "data", "elapsed": 1.0} | more)
+    return Tagged(json.dumps(answer | {"dataset": "data", "elapsed": 1.0} | more))
 
 
 @pytest.mark.parametrize(

@@ -206,8 +206,7 @@ class Engine:
         self.source, self.rules, self.references = source, list(rules), dict(references)
         kind = source.kind
         keys = {references[name].key for rule in rules for name in rule.references}
-        named = keys.union(rule.group_by for rule in rules if rule.group_by is not None)
-        self.intake.use(source, keys.union(*(rule.columns(kind) for rule in rules)), named)
+        self.intake.use(source, keys.union(*(rule.columns(kind) for rule in rules)))
         old, fresh = self._evaluators, same is not None
         self._evaluators = {
             rule.name: old[rule.name] if same and rule.name in same else self._new(rule, fresh)

@@ -41,16 +41,13 @@ class Intake:
         self._on_time: dict[int, list[Any]] = {}
         self._strays: dict[int, list[_Stray]] = {}
 
-    def use(self, source: Source, columns: Iterable[str], named: Iterable[str]) -> None:
-        """Decode these columns from now on; `named` are those that name a group.
-
-        What waits lacks them: it must be taken in again.
-        """
+    def use(self, source: Source, columns: Iterable[str]) -> None:
+        """Decode these columns from now on. What waits lacks them: it must be taken in again."""
         self._on_time.clear()
         self._strays.clear()
         kind = source.kind
         self._lateness_ms = source.lateness_ms
-        self.lines = LineType(kind, kind.decoded(columns), named)
+        self.lines = LineType(kind, kind.decoded(columns), columns)
         self._history.identify(kind.identity)
         self._mark = kind.test
         self._is_test = kind.test and matcher(kind.test)

@@ -16,9 +16,6 @@ EVERY = 60 * SECOND
 CHUNK = 2_000
 """Lines."""
 
-Span = tuple[int, int]
-"""Ticks, both ends included."""
-
 
 def bounded(counts: Mapping[str, int]) -> dict[str, int]:
     """Exact up to LIMIT distinct values, beyond it a lower bound (Misra-Gries)."""
@@ -35,9 +32,9 @@ def shown(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def keep(history: History, rules: Iterable[tuple[Window, Iterable[Incident]]], now: int) -> None:
     """Bring incidents up to date, those of all rules that are due at once in one go."""
-    due: dict[Span, list[tuple[Window, list[Incident]]]] = {}
+    due: dict[int, list[tuple[Window, list[Incident]]]] = {}
     for window, incidents in rules:
-        of_rule: dict[Span, list[Incident]] = {}
+        of_rule: dict[int, list[Incident]] = {}
         for incident in incidents:
             if _is_over(incident):
                 continue
@@ -50,12 +47,12 @@ def keep(history: History, rules: Iterable[tuple[Window, Iterable[Incident]]], n
                 if following > until:  # nothing is to be counted until then
                     topped = (following - 1) // EVERY * EVERY
                     continue
-                of_rule.setdefault((incident.topped, until), []).append(incident)
+                of_rule.setdefault(until, []).append(incident)
                 topped = until
-        for span, some in of_rule.items():
-            due.setdefault(span, []).append((window, some))
-    for (topped, until), together in sorted(due.items(), key=lambda item: item[0]):
-        count(history, together, max(topped, until - EVERY), until)
+        for until, some in of_rule.items():
+            due.setdefault(until, []).append((window, some))
+    for until, together in sorted(due.items(), key=lambda item: item[0]):
+        count(history, together, until - EVERY, until)
 
 
 def count(
@@ -66,7 +63,7 @@ def count(
     seconds: Container[int] | None = None,
 ) -> None:
     """Count the lines of some ticks for the incidents of each rule."""
-    tops = [_Tops(window, [i for i in some if not _is_over(i)]) for window, some in rules]
+    tops = [_Tops(window, [i for i in some if not _is_over(i)], after) for window, some in rules]
     batches = history.read(after + 1, until, seconds)
     for batch in batches if any(top.by_tick for top in tops) else _chunks(batches):
         for top in tops:
@@ -99,16 +96,18 @@ def _alike(one: Batch, other: Batch) -> bool:
 
 
 class _Tops:
-    """Counts lines for incidents of one rule; none from before an incident's window."""
+    """Counts lines for incidents of one rule; none from before an incident's window, none twice."""
 
-    def __init__(self, window: Window, incidents: Sequence[Incident]) -> None:
+    def __init__(self, window: Window, incidents: Sequence[Incident], after: int) -> None:
         self._window, self._incidents = window, incidents
         self._counts = {
             i.scope: {name: Counter(i.top.get(name, {})) for name in window.kind.top}
             for i in incidents
         }
         self._oldest = {i.scope: i.opened - window.rule.window for i in incidents}
-        self.by_tick = OTHER in self._counts
+        self._topped = {i.scope: i.topped for i in incidents}
+        self._has_other = OTHER in self._counts
+        self.by_tick = self._has_other or any(i.topped > after for i in incidents)
         """Whether it needs each batch at its own tick."""
 
     def add(self, batch: Batch) -> None:
@@ -116,6 +115,8 @@ class _Tops:
             return
         firsts, kind = batch.firsts, self._window.kind
         for scope, rows in self._rows(batch).items():
+            if batch.tick <= self._topped[scope]:
+                continue
             if firsts is not None:
                 rows = [row for row in rows if firsts[row] > self._oldest[scope]]
             every = len(rows) == len(batch)
@@ -141,6 +142,6 @@ class _Tops:
         for row in chosen:
             if (name := names[row]) in self._counts:
                 rows.setdefault(name, []).append(row)
-            elif self.by_tick and not self._window.has_place(name, batch.tick):
+            elif self._has_other and not self._window.has_place(name, batch.tick):
                 rows.setdefault(OTHER, []).append(row)
         return rows

@@ -96,6 +96,8 @@ class Window:
 
     def seconds(self, group: Group) -> set[int]:
         """The seconds at which the lines of a group that are in the window entered."""
+        if not group.lines:
+            return set()
         window = self.rule.window
         on_time = {
             (leaving - window) // SECOND

@@ -15,6 +15,8 @@ from analytics_engine.records.kind import LineType, Sources
 from analytics_engine.records.ticks import Ticks, milliseconds
 
 BATCH = 5_000
+EARLIEST = 946_684_800_000
+"""2000-01-01T00:00:00Z, in milliseconds."""
 SAMPLE = 100
 """Lines that tell what a file holds."""
 
@@ -130,7 +132,7 @@ class Recording:
             moment = milliseconds(text)
         except ValueError:
             return 0.0
-        if not 0 < moment < self._now:
+        if not EARLIEST < moment < self._now:  # of a host without a clock, or with a wrong one
             return 0.0
         if text[Ticks.PREFIX :] in Ticks.TAILS:
             if len(self._seconds) > BATCH:

@@ -83,8 +83,15 @@ def run(file: Path) -> Iterator[tuple[Case, list[str]]]:
         engine.read("0", "", records)
         alarms = engine.advance((START_MS + round(case.until * 1000)) // TICK_MS)
         wrong = _differences(case.expect, alarms)
-        if unreadable := engine.counts.unreadable:
-            wrong.append(f"of its lines {unreadable} are none of the kind {kind.name}")
+        counts = engine.counts
+        if not counts.lines_counted:
+            wrong.append("none of its lines is counted before its end")
+        if counts.repeated:
+            wrong.append(f"of its lines {counts.repeated} repeat others: {kind.identity} are alike")
+        if counts.too_late:
+            wrong.append(f"of its lines {counts.too_late} come too late to count")
+        if counts.unreadable:
+            wrong.append(f"of its lines {counts.unreadable} are none of the kind {kind.name}")
         yield case, wrong
 
 

@@ -119,8 +119,8 @@ class LineType:
     A line has `moment` (RFC 3339 as a rule; text at least) and an attribute for each column.
     """
 
-    def __init__(self, kind: Kind, columns: Sequence[str], named: Iterable[str] = ()) -> None:
-        """`named` are the columns, besides those of the top, whose values people get to see."""
+    def __init__(self, kind: Kind, columns: Sequence[str], asked: Iterable[str] = ()) -> None:
+        """`asked` are those that rules ask for: they and the top's are made safe."""
         self.kind = kind
         required = {*kind.identity, *kind.required, kind.moment.column}
         self.columns = sorted({*columns, *kind.required} - {kind.moment.column})
@@ -134,7 +134,7 @@ class LineType:
         rename = {"moment": kind.moment.column} | {name: column for column, name in names.items()}
         self.struct = msgspec.defstruct("Line", fields, gc=False, rename=rename)
         names[kind.moment.column] = "moment"
-        safe = {*kind.top, *named}
+        safe = {*kind.top, *asked}
         self._getters = [
             (column, attrgetter(names[column]), _maker(kind.columns[column], column in safe))
             for column in columns

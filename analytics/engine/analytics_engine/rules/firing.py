@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from analytics_engine.records.document import Problem
 from analytics_engine.records.kind import DISTINCT, LINES, SHARE, Kind, Mark
+from analytics_engine.records.values import LONGEST, UNKNOWN, Addresses, text
 from analytics_engine.records.where import Where, each
 from analytics_engine.rules.grouping import thresholds
 from analytics_engine.rules.reference import References
@@ -15,8 +16,18 @@ def problems(rule: Rule, kind: Kind, references: References) -> Iterator[Problem
     """What keeps a rule from ever firing, by the key that is to be changed."""
     for key in ("where", "among"):
         for condition in each(getattr(rule, key)):
+            values = condition.one_of or [condition.equals or condition.starts_with or ""]
+            address = kind.columns.get(condition.column) == "address"
             if condition.one_of == []:
                 yield key, "one_of names nothing, so no line is taken"
+            elif any(value != text(value) for value in values):
+                yield key, f"no value is longer than {LONGEST} characters or unprintable: it is cut"
+            elif (
+                address
+                and condition.starts_with is None
+                and set(values).isdisjoint(map(Addresses().made, values))
+            ):
+                yield key, f"{condition.column} holds addresses; what is none counts as {UNKNOWN}"
             elif kind.test is not None and condition.column == kind.test.column:
                 yield from ((key, message) for message in _tests(rule, condition, kind.test))
     lowest, highest = _range(rule, kind)
@@ -26,6 +37,8 @@ def problems(rule: Rule, kind: Kind, references: References) -> Iterator[Problem
         at = f"{threshold} of {scope}" if isinstance(rule.threshold, str) else str(threshold)
         if rule.comparison != BELOW and threshold > highest:
             yield "threshold", f"{of} is never more than {highest}, so {at} is never reached"
+        elif rule.comparison == BELOW and threshold > highest:
+            yield "threshold", f"{of} is never more than {highest}, so always below {at}"
         elif rule.comparison == BELOW and threshold <= lowest:
             yield "threshold", f"{of} is never less than {lowest}, so never below {at}"
         elif rule.comparison == BELOW and _fewest(rule, kind) >= threshold:

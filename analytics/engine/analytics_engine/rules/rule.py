@@ -33,7 +33,9 @@ from analytics_engine.records.ticks import SECOND
 from analytics_engine.records.where import Conditions, each
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=900)]
-Amount = Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0)]
+Amount = (
+    Annotated[int, msgspec.Meta(ge=0, le=10**15)] | Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+)
 AT_LEAST, BELOW = "at_least", "below"
 
 
