@@ -24,7 +24,7 @@ from kinesis_agent.sight import Sight, look
 # How often positions are written, in seconds, and the status at least. What was accepted since then
 # is sent again after a kill.
 SAVE_EVERY = 0.5
-TELL_EVERY = 2.0
+TELL_EVERY = 4.0
 # How often it is looked for files that are not read.
 LOOK_EVERY = 30.0
 # What may be better by itself the next time that positions are written.
