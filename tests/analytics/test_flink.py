@@ -41,7 +41,7 @@ rules:
     window_seconds: 5
     quiet_seconds: 100
 """
-COUNTRIES = ("France", "x" * 100, "Ruritania", "y" * 101, "\x1b[31m'\u00a0\u202e ", "\U0001f6d2")
+COUNTRIES = ("France", "x" * 117, "Ruritania", "y" * 118, "\x1b[31m'\u00a0\u202e ", "\U0001f6d2")
 MARKETS = "Country,market,least\nFrance,west,3\nunknown,unknown,2\n"
 
 

@@ -393,7 +393,7 @@ def test_lines_that_do_not_count_test_nothing(tmp_path, lines, until, message) -
     ("given", "message"),
     [
         ("where: {column: ClientIP, equals: a}", "holds addresses"),
-        (f"where: {{column: Description, equals: {'x' * 101}}}", "is cut"),
+        (f"where: {{column: Description, equals: {'x' * 118}}}", "is cut"),
         ('where: {column: Country, starts_with: "a\\tb"}', "is cut"),
         ("threshold: 99999999999999999", "threshold: Expected `int` <= 1000000000000000"),
     ],

@@ -46,8 +46,9 @@ def test_a_text_is_printable_and_short_and_told_from_others(value: str) -> None:
     assert made.isprintable()
     assert len(made) <= 117
     made.encode()
-    assert (made == value) == (value.isprintable() and len(value) <= 100)
-    if len(value) > 100:
+    assert (made == value) == (value.isprintable() and len(value) <= 117)
+    assert text(made) == made
+    if len(value) > 117:
         assert made != text(f"{value}x")
 
 
@@ -57,7 +58,7 @@ def test_what_comes_often_is_remembered_within_bounds() -> None:
         assert texts[str(number)] == str(number)
     texts["x" * 1_000_000]
     assert len(texts) <= Texts.LIMIT
-    assert max(map(len, texts)) <= 100
+    assert max(map(len, texts)) <= 117
 
 
 @pytest.mark.parametrize("column", ["Country", "StockCode", "InvoiceNo", "ClientIP", "Quantity"])
@@ -82,7 +83,7 @@ def test_the_run_of_a_test_is_short_too() -> None:
     driven.put(puts([0, 1, 2], "V" + "7" * 100_000 + "-1"))
     driven.idle(5_000)
     (alarm,) = driven.alarms
-    assert len(alarm.scope) == 117
+    assert len(alarm.scope) <= 117
 
 
 def test_a_long_address_cannot_hide_a_flood() -> None:

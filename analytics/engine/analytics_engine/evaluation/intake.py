@@ -47,7 +47,7 @@ class Intake:
         self._strays.clear()
         kind = source.kind
         self._lateness_ms = source.lateness_ms
-        self.lines = LineType(kind, kind.decoded(columns), columns)
+        self.lines = LineType(kind, kind.decoded(columns))
         self._history.identify(kind.identity)
         self._mark = kind.test
         self._is_test = kind.test and matcher(kind.test)

@@ -8,6 +8,7 @@ from analytics_engine.evaluation.window import OTHER, Window
 from analytics_engine.records.batch import Batch, joined, texts
 from analytics_engine.records.history import History
 from analytics_engine.records.ticks import SECOND
+from analytics_engine.records.values import text
 
 LIMIT = 1_000
 SHOWN = 5
@@ -27,7 +28,8 @@ def bounded(counts: Mapping[str, int]) -> dict[str, int]:
 
 def shown(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """The first few, ties by name."""
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+    first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+    return [(text(value), count) for value, count in first]
 
 
 def keep(history: History, rules: Iterable[tuple[Window, Iterable[Incident]]], now: int) -> None:

@@ -8,7 +8,7 @@ from itertools import compress
 from analytics_engine.records.batch import Batch, Columns, texts
 from analytics_engine.records.kind import RUN, Kind
 from analytics_engine.records.ticks import SECOND
-from analytics_engine.records.values import UNKNOWN
+from analytics_engine.records.values import UNKNOWN, Texts
 from analytics_engine.rules.conditions import NEVER, condition_of
 from analytics_engine.rules.grouping import thresholds, translation
 from analytics_engine.rules.measures import Entry, Group, Key, Names, counted, measure_of, measured
@@ -47,6 +47,7 @@ class Window:
         self._on_time: deque[tuple[int, list[Entry]]] = deque()
         self._late: list[tuple[int, int, list[Entry]]] = []
         self._counted, self._measured = counted(rule, kind), measured(rule, kind)
+        self._safe = Texts().__getitem__
         self._key, self._translation = translation(rule, references)
         self._needs = rule.columns(kind) | ({self._key} & kind.columns.keys())
         self._thresholds = thresholds(rule, references)
@@ -180,7 +181,9 @@ class Window:
         if key == RUN and kind.test is not None:
             return kind.test.runs(columns[kind.test.column])
         keys = columns[key] if kind.is_text(key) else texts(columns[key])
-        return keys if self._translation is None else translate(self._translation, keys)
+        if self._translation is not None:
+            return translate(self._translation, keys)
+        return keys if kind.columns[key] == "address" else list(map(self._safe, keys))
 
     def rows(self, batch: Batch) -> Sequence[int]:
         """Which of a batch's lines are measured."""

@@ -14,7 +14,7 @@ import msgspec
 from analytics_engine.errors import InputError
 from analytics_engine.records.document import Problem, convert, mapping
 from analytics_engine.records.ticks import rfc3339
-from analytics_engine.records.values import LONGEST, Addresses, Texts, text
+from analytics_engine.records.values import LONGEST, Addresses, text
 from analytics_engine.records.where import Where
 
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
@@ -119,8 +119,7 @@ class LineType:
     A line has `moment` (RFC 3339 as a rule; text at least) and an attribute for each column.
     """
 
-    def __init__(self, kind: Kind, columns: Sequence[str], asked: Iterable[str] = ()) -> None:
-        """`asked` are those that rules ask for: they and the top's are made safe."""
+    def __init__(self, kind: Kind, columns: Sequence[str]) -> None:
         self.kind = kind
         required = {*kind.identity, *kind.required, kind.moment.column}
         self.columns = sorted({*columns, *kind.required} - {kind.moment.column})
@@ -134,9 +133,8 @@ class LineType:
         rename = {"moment": kind.moment.column} | {name: column for column, name in names.items()}
         self.struct = msgspec.defstruct("Line", fields, gc=False, rename=rename)
         names[kind.moment.column] = "moment"
-        safe = {*kind.top, *asked}
         self._getters = [
-            (column, attrgetter(names[column]), _maker(kind.columns[column], column in safe))
+            (column, attrgetter(names[column]), _MAKERS.get(kind.columns[column]))
             for column in columns
         ]
         self.identity = _identity([names[column] for column in kind.identity])
@@ -194,20 +192,20 @@ class LineType:
             return None
 
 
-def _maker(of: Type, safe: bool) -> Callable[[Any], Any] | None:
-    """What makes the values of a column safe, where that is needed."""
-    if of == "address":
-        return Addresses().__getitem__
-    if of == "text":
-        return Texts().__getitem__ if safe else None
-    return _number_or_text
-
-
 def _number_or_text(value: Any) -> Any:
     """As JSON had it, but for whole numbers beyond what can be saved: no amount is one of them."""
     if type(value) is str:
         return text(value)
     return value if type(value) is float or -(2**63) <= value < 2**63 else math.inf
+
+
+_ADDRESSES = Addresses()
+_MAKERS: dict[Type, Callable[[Any], Any]] = {
+    "address": _ADDRESSES.__getitem__,
+    "integer": _number_or_text,
+    "number": _number_or_text,
+}
+"""What makes of a value as JSON has it one that the rules can take."""
 
 
 def _moment_type(kind: Kind) -> Any:

@@ -1,15 +1,16 @@
-"""Values that name a group or are shown to people: made safe where they enter.
+"""Values that name a group or are shown to people: made safe.
 
-Strangers write them. Behind the intake each is short and printable, and an address is an address.
+Strangers write them. What names a group or stands in an alarm is short and printable, and an
+address is an address.
 """
 
 import hashlib
 import re
 
-LONGEST = 100
-"""Characters. A longer value is cut there, and told from others by a hash of the whole."""
-HASH = 16
-"""Hexadecimal digits of that hash."""
+KEPT, HASH = 100, 16
+"""Characters that a longer value keeps, and hexadecimal digits of a hash of the whole."""
+LONGEST = KEPT + 1 + HASH
+"""Characters of a value that is not cut, or was."""
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that cannot be printed."""
 UNKNOWN = "unknown"
@@ -30,14 +31,15 @@ _is_address = re.compile(ADDRESS).fullmatch
 
 
 def text(value: str) -> str:
-    """A value that is printable and of bounded length."""
-    if len(value) <= LONGEST and value.isprintable():
-        return value
-    start = "".join(c if c.isprintable() else REPLACEMENT for c in value[:LONGEST])
+    """A value that is printable and of bounded length; one that is so already stays as it is."""
     if len(value) <= LONGEST:
-        return start
+        return value if value.isprintable() else _printable(value)
     whole = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
-    return f"{start}…{whole[:HASH]}"
+    return f"{_printable(value[:KEPT])}…{whole[:HASH]}"
+
+
+def _printable(value: str) -> str:
+    return "".join(char if char.isprintable() else REPLACEMENT for char in value)
 
 
 class Texts(dict[str, str]):

@@ -10,7 +10,7 @@ from string import Template
 from analytics_engine.errors import UnsupportedByFlink
 from analytics_engine.records.kind import LINES, RUN, Kind
 from analytics_engine.records.ticks import TICK_MS
-from analytics_engine.records.values import ADDRESS, HASH, LONGEST, REPLACEMENT, UNKNOWN
+from analytics_engine.records.values import ADDRESS, HASH, KEPT, LONGEST, REPLACEMENT, UNKNOWN
 from analytics_engine.rules.files import Definitions
 from analytics_engine.rules.grouping import thresholds, translation
 from analytics_engine.rules.reference import References
@@ -206,9 +206,11 @@ def _scope(rule: Rule, kind: Kind, references: References) -> tuple[str, str]:
 def _safe(value: str) -> str:
     """As `values.text`."""
     unprintable = r"[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}"
-    start = f"REGEXP_REPLACE(SUBSTRING({value}, 1, {LONGEST}), '{unprintable}', '{REPLACEMENT}')"
+    is_long = f"CHAR_LENGTH({value}) > {LONGEST}"
+    kept = f"SUBSTRING({value}, 1, CASE WHEN {is_long} THEN {KEPT} ELSE {LONGEST} END)"
+    start = f"REGEXP_REPLACE({kept}, '{unprintable}', '{REPLACEMENT}')"
     whole = f"'…' || SUBSTRING(SHA256({value}), 1, {HASH})"
-    return f"{start} || CASE WHEN CHAR_LENGTH({value}) > {LONGEST} THEN {whole} ELSE '' END"
+    return f"{start} || CASE WHEN {is_long} THEN {whole} ELSE '' END"
 
 
 def _address(value: str) -> str:
