@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+from analytics_engine.offline.report import amount
 from botocore.exceptions import ClientError
 
 from console.errors import ConsoleError
@@ -65,10 +66,3 @@ def sentence(row: Row) -> str:
         what += f" ({row['reason']})"
     late = ", found late" if row["late"] else ""
     return line(f"{time}  {row['kind']:<10} {row['rule']}{scope}: {what}{late}")
-
-
-def amount(value: float) -> str:
-    """A number as people write it: 1,234,363.80, but 30 and 0.0123."""
-    if value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.6g}"

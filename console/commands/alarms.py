@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from analytics_engine.offline.report import amount
+
 from console import alarms
 from console import stack as stacks
 from console.stack import Stack
@@ -72,5 +74,5 @@ def _amounts(rows: list[dict[str, Any]]) -> str:
     return (
         f"{incidents:>6} {'incident ' if incidents == 1 else 'incidents'}"
         f"{sum(row['minutes_in_alarm'] for row in rows):>9.1f} minutes in alarm"
-        f"   peak {alarms.amount(worst(row['peak'] for row in rows))}"
+        f"   peak {amount(worst(row['peak'] for row in rows))}"
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from console import rejected
 from console import stack as stacks
+from console.stack import Stack
 from console.terminal import err, line, out
 
 USES_STACK = True
@@ -23,17 +24,21 @@ def run(options: argparse.Namespace) -> int:
     if not any(rejected.keys(s3, bucket, options.function)):
         err.print("No record was rejected.")
     elif options.action == "redrive":
-        passed_over = False
-        for key, problem in rejected.redrive(stack, options.function):
-            if problem is None:
-                out.print(line(f"put back: {key}"))
-            else:
-                err.print(line(f"passed over: {problem}"), style="red")
-                passed_over = True
-        return 1 if passed_over else 0
+        return _redrive(stack, options.function)
     else:
         _list(s3, bucket, options.function)
     return 0
+
+
+def _redrive(stack: Stack, function: str) -> int:
+    code = 0
+    for key, problem in rejected.redrive(stack, function):
+        if problem is None:
+            out.print(line(f"put back: {key}"))
+        else:
+            err.print(line(f"passed over: {problem}"), style="red")
+            code = 1
+    return code
 
 
 def _list(s3: Any, bucket: str, function: str) -> None:

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     end = progress.follow(playbook.run("site.yml", words), BUILD / "up.log")
     for found in end.stats.values():
         if note := found.get("note"):
-            err.print(note, markup=False, style="yellow")
+            err.print(note, style="yellow")
     if end.code:
         return end.code
     stack = stacks.load()

@@ -36,7 +36,8 @@ def reject(function: str, record: KinesisStreamRecord, reason: Exception) -> Non
     client("s3").put_object(
         Bucket=os.environ["BUCKET"],
         Key=key,
-        Body=json.dumps(body, ensure_ascii=False).encode(),
+        # A lone surrogate, which a partition key may hold, becomes the escape that JSON has for it.
+        Body=json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace"),
         ContentType="application/json",
     )
     # Of the function's own name: only so it writes the function's JSON, which an alarm reads.

@@ -101,11 +101,13 @@ def _time(order: dict[str, Any], name: str) -> str:
 
 def _address(text: str) -> str:
     """What is no address is stored as what the rules count it under."""
+    if not text:
+        return ""
     try:
-        ip_address(text if "%" not in text else UNKNOWN)
+        ip_address(text)
     except ValueError:
-        return text and UNKNOWN
-    return text
+        return UNKNOWN
+    return UNKNOWN if "%" in text else text  # a zone is not the visitor's
 
 
 def _customer(order: dict[str, Any], invoice: str) -> str:

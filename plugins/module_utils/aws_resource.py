@@ -11,6 +11,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import compare_
 Fields = dict[str, Any]
 Tags = dict[str, str]
 
+WAKING = ("ResourceConflictException", "ResourceNotReadyException", "EC2ThrottledException")
+"""What a function answers a call with that was idle for weeks, or is not awake yet."""
 GONE = "gone"
 """The status of a resource that there is no more."""
 

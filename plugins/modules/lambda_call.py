@@ -55,6 +55,7 @@ import json  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import WAKING  # noqa: E402
 from ansible_collections.amazon.aws.plugins.module_utils.modules import (  # noqa: E402
     AnsibleAWSModule,
 )
@@ -64,7 +65,6 @@ from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
 
 # A function may work for 15 minutes before it answers.
 CONFIG = Config(read_timeout=900)
-WAKING = ("ResourceConflictException", "ResourceNotReadyException", "EC2ThrottledException")
 POLL_SECONDS = 3.0
 
 

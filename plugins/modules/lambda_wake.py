@@ -11,7 +11,8 @@ description:
     it changes a function, C(amazon.aws.lambda) waits until it is active, which without a call it
     never becomes.
   - Calls those that are inactive, without a payload, and waits until they are active. The call that
-    wakes a function fails, and runs nothing of it.
+    wakes a function fails, and runs nothing of it. Nothing that was set is changed by it, so it is
+    never reported as changed.
   - A function that is not there is none that sleeps.
 options:
   names:
@@ -54,14 +55,13 @@ woken:
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils.aws_resource import WAKING  # noqa: E402
 from ansible_collections.amazon.aws.plugins.module_utils.modules import (  # noqa: E402
     AnsibleAWSModule,
 )
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry  # noqa: E402
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
 
-# What a function answers with that is not awake yet.
-WAKING = ("ResourceConflictException", "ResourceNotReadyException", "EC2ThrottledException")
 POLL_SECONDS = 3.0
 
 

@@ -46,11 +46,3 @@ def test_an_alarm_is_one_line_whatever_its_scope(text, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert printed.strip().isprintable()
     assert json.loads(printed)["scope"] == text
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [(1234363.8, "1,234,363.80"), (1230.0, "1,230"), (30, "30"), (0.0123, "0.0123"), (0.5, "0.5")],
-)
-def test_numbers_are_as_people_write_them(value, written):
-    assert alarms.amount(value) == written

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from alarm_recorder import handler
 from common import clients, secrets
 
 CONTEXT = SimpleNamespace(
@@ -156,3 +157,46 @@ def history(database_secrets):
 
     lambda_handler({}, CONTEXT)
     return database_secrets
+
+
+@pytest.fixture
+def inbox(aws, history, bucket, monkeypatch):
+    """The recorder's surroundings; answers with the notifications that have come since."""
+    run = uuid.uuid4().hex[:8]
+    sns, sqs = aws.client("sns"), aws.client("sqs")
+    topic = sns.create_topic(Name=f"alarms-{run}")["TopicArn"]
+    queue = sqs.create_queue(QueueName=f"inbox-{run}")["QueueUrl"]
+    (arn,) = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])[
+        "Attributes"
+    ].values()
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    monkeypatch.setenv("TOPIC", topic)
+    monkeypatch.setenv("DATABASE_SECRET", history.ids["alarm_recorder"])
+    handler.history.cache_clear()
+
+    def received() -> list[dict]:
+        found = []
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    yield received
+    handler.history.cache_clear()
+
+
+@pytest.fixture
+def rows(mariadb):
+    def read() -> list[dict]:
+        with mariadb.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM logs.logs_history ORDER BY id")
+            return list(cursor.fetchall())
+
+    return read
+
+
+def handle(*data: bytes, first: int = 1000) -> list[int]:
+    return failures(handler.lambda_handler(kinesis_event(*data, first=first), CONTEXT))

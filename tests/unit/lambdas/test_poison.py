@@ -11,8 +11,8 @@ from alarm_recorder.alarm import alarm_of
 from common.rejected import RejectedError
 from order_writer.order import item_of
 from tests.mutation import mutated
+from tests.unit.lambdas.conftest import handle
 from tests.unit.lambdas.test_alarm import alarm, close
-from tests.unit.lambdas.test_alarm_recorder import handle, inbox, rows  # noqa: F401
 from tests.unit.lambdas.test_order import line
 
 
@@ -30,7 +30,7 @@ def test_a_record_is_taken_or_set_aside(read, whole, full: bool) -> None:
     assert refused > 1_000
 
 
-def test_mutated_alarms_hold_up_none(inbox, rows, bucket, full: bool) -> None:  # noqa: F811
+def test_mutated_alarms_hold_up_none(inbox, rows, bucket, full: bool) -> None:
     rng = random.Random(2)
     count = 10_000 if full else 300
     for start in range(0, count, 100):
@@ -67,7 +67,7 @@ class Strict:
         raise ClientError({"Error": {"Code": "InvalidParameter", "Message": "no"}}, "Publish")
 
 
-def test_what_the_topic_will_never_take_holds_up_none(rows, inbox, bucket, monkeypatch) -> None:  # noqa: F811
+def test_what_the_topic_will_never_take_holds_up_none(rows, inbox, bucket, monkeypatch) -> None:
     monkeypatch.setattr(handler, "client", lambda _: Strict())
     assert handle(alarm()) == []
     assert [row["notified_at"] for row in rows()] == [None]

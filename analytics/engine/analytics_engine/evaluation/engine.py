@@ -25,6 +25,8 @@ from analytics_engine.rules.reference import Reference, References
 from analytics_engine.rules.rule import Rule
 
 _arrival, _tick = attrgetter("arrival"), itemgetter(0)
+_nature = attrgetter("measure", "column", "where", "among", "group_by", "comparison", "test")
+"""What a rule is of; the rest is how much and how long."""
 
 
 class Engine:
@@ -228,20 +230,4 @@ def _same(old: References, new: References, name: str) -> bool:
 
 def _alike(old: Rule, new: Rule) -> bool:
     """Whether incidents of the one can go on as incidents of the other."""
-    return (
-        old.measure,
-        old.column,
-        old.where,
-        old.among,
-        old.group_by,
-        old.comparison,
-        old.test,
-    ) == (
-        new.measure,
-        new.column,
-        new.where,
-        new.among,
-        new.group_by,
-        new.comparison,
-        new.test,
-    )
+    return _nature(old) == _nature(new)

@@ -107,9 +107,7 @@ class Recording:
                     parsed[len(moments)] = None
                     if self.left_out is None:
                         why = (
-                            "is none"
-                            if line is None
-                            else f"has an impossible moment, {line.moment!r}"
+                            f"has an impossible moment, {line.moment[:40]!r}" if line else "is none"
                         )
                         self.left_out = f"line {count + len(moments) + 1} {why}"
                 moments.append(moment)

@@ -84,7 +84,7 @@ def all_of(matchers: Sequence[Matcher]) -> Matcher:
         return matchers[0]
 
     def matching(columns: Columns) -> Sequence[bool]:
-        return list(map(all, zip(*(each(columns) for each in matchers), strict=True)))
+        return list(map(all, zip(*(one(columns) for one in matchers), strict=True)))
 
     return matching
 

@@ -174,24 +174,33 @@ class SumProduct(Additive):
         return group.amount / SCALE
 
 
-class Distinct(Measure):
-    """How many distinct values of a column there are."""
+class Values(Measure):
+    """What is measured of the distinct values of a column that are in the window."""
 
     def __init__(self, column: str) -> None:
         self._column = column
 
+    def values(self, columns: Columns) -> Iterable[Any]:
+        """The lines' values."""
+        return columns[self._column]
+
+    @abstractmethod
+    def amount(self, group: Group, new: Any = None) -> Number:
+        """What is measured of a group now; `new` has just come."""
+
     def enter(
         self, places: Places, names: Names, columns: Columns, count: int, tick: int, leaving: int
     ) -> list[Entry]:
-        pairs = tally(zip(names or [""] * count, columns[self._column], strict=True))
+        pairs = tally(zip(names or [""] * count, self.values(columns), strict=True))
         groups, entries = places.groups, []
         for pair in places.ordered(pairs):
             (name, value), lines = pair, pairs[pair]
             group = groups.get(name) or places.place(name, lines, tick)
             latest = group.latest
+            new = value if value not in latest else None
             latest[value] = max(leaving, latest.get(value, 0))
             group.lines += lines
-            group.amount = len(latest)
+            group.amount = self.amount(group, new)
             entries.append((group, lines, value))
         return entries
 
@@ -201,46 +210,31 @@ class Distinct(Measure):
             group.lines -= lines
             if group.latest.get(value) == tick:
                 del group.latest[value]
-                group.amount = len(group.latest)
+                group.amount = self.amount(group)
 
 
-class Extreme(Measure):
-    """The highest or the lowest number of a column; its lines all have one (`counted`)."""
+class Distinct(Values):
+    """How many there are."""
+
+    def amount(self, group: Group, new: Any = None) -> int:
+        return len(group.latest)
+
+
+class Extreme(Values):
+    """The highest or the lowest number; the lines all have one (`counted`)."""
 
     sign: ClassVar[int]
     """What makes the least of the number that is looked for."""
 
-    def __init__(self, column: str) -> None:
-        self._column = column
+    def values(self, columns: Columns) -> Iterable[float]:
+        return map(float, columns[self._column])
 
-    def enter(
-        self, places: Places, names: Names, columns: Columns, count: int, tick: int, leaving: int
-    ) -> list[Entry]:
-        pairs = tally(zip(names or [""] * count, map(float, columns[self._column]), strict=True))
-        entries = []
-        for pair in places.ordered(pairs):
-            (name, value), lines = pair, pairs[pair]
-            group = places.groups.get(name) or places.place(name, lines, tick)
-            if value not in group.latest:
-                heapq.heappush(group.heap, self.sign * value)
-            group.latest[value] = max(leaving, group.latest.get(value, 0))
-            group.lines += lines
-            self._look(group)
-            entries.append((group, lines, value))
-        return entries
-
-    def leave(self, entries: Iterable[Entry], tick: int, left: list[Group]) -> None:
-        for group, lines, value in entries:
-            left.append(group)
-            group.lines -= lines
-            if group.latest.get(value) == tick:
-                del group.latest[value]
-                self._look(group)
-
-    def _look(self, group: Group) -> None:
+    def amount(self, group: Group, new: float | None = None) -> Number:
+        if new is not None:
+            heapq.heappush(group.heap, self.sign * new)
         while group.heap and self.sign * group.heap[0] not in group.latest:
             heapq.heappop(group.heap)
-        group.amount = self.sign * group.heap[0] if group.heap else 0
+        return self.sign * group.heap[0] if group.heap else 0
 
 
 class Highest(Extreme):
