@@ -11,7 +11,7 @@ from alarm_recorder.alarm import alarm_of
 from common.rejected import RejectedError
 from order_writer.order import item_of
 from tests.mutation import mutated
-from tests.unit.lambdas.conftest import handle
+from tests.unit.lambdas.conftest import CONTEXT, failures, handle, kinesis_event
 from tests.unit.lambdas.test_alarm import alarm, close
 from tests.unit.lambdas.test_order import line
 
@@ -73,3 +73,11 @@ def test_what_the_topic_will_never_take_holds_up_none(rows, inbox, bucket, monke
     assert [row["notified_at"] for row in rows()] == [None]
     (kept,) = bucket().values()
     assert "InvalidParameter" in kept["reason"]
+
+
+def test_a_record_whose_key_is_no_text_is_put_aside(inbox, bucket) -> None:
+    event = kinesis_event(b"nonsense")
+    event["Records"][0]["kinesis"]["partitionKey"] = "\ud800"
+    assert failures(handler.lambda_handler(event, CONTEXT)) == []
+    (kept,) = bucket().values()
+    assert kept["partition_key"] == "\ud800"
