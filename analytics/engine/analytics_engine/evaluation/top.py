@@ -1,5 +1,6 @@
 """The most frequent values of an incident, in bounded memory."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
@@ -65,9 +66,10 @@ def count(
     seconds: Container[int] | None = None,
 ) -> None:
     """Count the lines of some ticks for the incidents of each rule."""
-    tops = [_Tops(window, [i for i in some if not _is_over(i)], after) for window, some in rules]
+    tops = [_Tops(window, [i for i in some if not _is_over(i)]) for window, some in rules]
     batches = history.read(after + 1, until, seconds)
-    for batch in batches if any(top.by_tick for top in tops) else _chunks(batches):
+    cuts = sorted({topped for top in tops for topped in top.topped if topped > after})
+    for batch in batches if any(top.has_other for top in tops) else _chunks(batches, cuts):
         for top in tops:
             top.add(batch)
     for top in tops:
@@ -79,12 +81,16 @@ def _is_over(incident: Incident) -> bool:
     return incident.scope == OTHER and incident.topped > 0
 
 
-def _chunks(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Like batches together, as many as are cheap to count at once and to hold in memory."""
+def _chunks(batches: Iterable[Batch], cuts: Sequence[int]) -> Iterator[Batch]:
+    """Like batches together, as many as are cheap to count at once and to hold in memory.
+
+    None has ticks up to a cut and others beyond it.
+    """
     some: list[Batch] = []
-    lines = 0
+    lines = part = 0
     for batch in batches:
-        if some and (lines >= CHUNK or not _alike(some[0], batch)):
+        last, part = part, bisect_left(cuts, batch.tick)
+        if some and (lines >= CHUNK or part != last or not _alike(some[0], batch)):
             yield joined(some)
             some, lines = [], 0
         some.append(batch)
@@ -100,7 +106,7 @@ def _alike(one: Batch, other: Batch) -> bool:
 class _Tops:
     """Counts lines for incidents of one rule; none from before an incident's window, none twice."""
 
-    def __init__(self, window: Window, incidents: Sequence[Incident], after: int) -> None:
+    def __init__(self, window: Window, incidents: Sequence[Incident]) -> None:
         self._window, self._incidents = window, incidents
         self._counts = {
             i.scope: {name: Counter(i.top.get(name, {})) for name in window.kind.top}
@@ -108,8 +114,9 @@ class _Tops:
         }
         self._oldest = {i.scope: i.opened - window.rule.window for i in incidents}
         self._topped = {i.scope: i.topped for i in incidents}
-        self._has_other = OTHER in self._counts
-        self.by_tick = self._has_other or any(i.topped > after for i in incidents)
+        self.topped = self._topped.values()
+        """The ticks beyond which lines are counted: those of a batch lie on one side of each."""
+        self.has_other = OTHER in self._counts
         """Whether it needs each batch at its own tick."""
 
     def add(self, batch: Batch) -> None:
@@ -144,6 +151,6 @@ class _Tops:
         for row in chosen:
             if (name := names[row]) in self._counts:
                 rows.setdefault(name, []).append(row)
-            elif self._has_other and not self._window.has_place(name, batch.tick):
+            elif self.has_other and not self._window.has_place(name, batch.tick):
                 rows.setdefault(OTHER, []).append(row)
         return rows

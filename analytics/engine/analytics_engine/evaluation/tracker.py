@@ -175,7 +175,7 @@ class Tracker:
             for group in window.forgotten(tick):
                 self._forget(tick, group, said)
         if self._fresh:
-            candidates: Iterable[Group] = list(window.groups.values())
+            candidates = list(window.groups.values())
             self._fresh = False
         elif self._only_lines_raise:
             candidates = [group for group, _, _ in entries if group.amount >= group.threshold]
@@ -183,14 +183,16 @@ class Tracker:
             # One that emptied and filled at this tick is another object now.
             current = [window.groups.get(group.name, group) for group in left]
             candidates = [*settled, *current, *(group for group, _, _ in entries)]
+        if not candidates:
+            return
         hot = {
             group.name: (group, value)
             for group in candidates
             if group.name not in incidents
             and window.is_hot(group, value := window.value(group), tick)
         }
-        # Not in the order of the reading.
-        said += [(tick, self._open(tick, *hot[name])) for name in sorted(hot)]
+        if hot:  # not in the order of the reading
+            said += [(tick, self._open(tick, *hot[name])) for name in sorted(hot)]
 
     def _forget(self, tick: int, group: Group, said: list[Said]) -> None:
         """Wait no longer for a group: what it may still have to say, it says now."""

@@ -133,10 +133,13 @@ class LineType:
         rename = {"moment": kind.moment.column} | {name: column for column, name in names.items()}
         self.struct = msgspec.defstruct("Line", fields, gc=False, rename=rename)
         names[kind.moment.column] = "moment"
-        self._getters = [
-            (column, attrgetter(names[column]), _MAKERS.get(kind.columns[column]))
+        self._asked = list(columns)
+        self._row = _identity([names[column] for column in columns])
+        self._makers = {
+            column: make
             for column in columns
-        ]
+            if (make := _MAKERS.get(kind.columns[column])) is not None
+        }
         self.identity = _identity([names[column] for column in kind.identity])
         places = {column: place for place, column in enumerate(kind.columns)}
         self._bounded = [name for name in names.values() if name != "moment"]
@@ -178,12 +181,14 @@ class LineType:
                 found.append(None)
         return found
 
-    def values(self, lines: Sequence[Any]) -> dict[str, list[Any]]:
+    def values(self, lines: Sequence[Any]) -> dict[str, Sequence[Any]]:
         """The lines' values by column."""
-        return {
-            column: list(map(get, lines) if make is None else map(make, map(get, lines)))
-            for column, get, make in self._getters
-        }
+        found: dict[str, Sequence[Any]] = dict(
+            zip(self._asked, zip(*map(self._row, lines), strict=True), strict=True)
+        )
+        for column, make in self._makers.items():
+            found[column] = list(map(make, found[column]))
+        return found
 
     def _line_or_none(self, record: bytes) -> Any:
         try:
