@@ -58,6 +58,22 @@ MISREAD = [
         "where.equals: NO is a truth value to YAML; text stands in quotes",
     ),
     (
+        "threshold: 1, group_by: {column: Country, network: [24, 64]}",
+        "group_by: Country holds no addresses",
+    ),
+    (
+        "threshold: 1, group_by: {column: Colour, network: [24, 64]}",
+        "group_by: no column 'Colour'",
+    ),
+    (
+        "threshold: markets.least, group_by: {column: ClientIP, network: [24, 64]}",
+        "threshold: thresholds from reference data need 'group_by' a column",
+    ),
+    (
+        "threshold: 1, group_by: {column: ClientIP, network: [33, 64]}",
+        "group_by.network.0: Expected `int` <= 32",
+    ),
+    (
         "threshold: 1, where: {column: StockCode, one_of: [22423, A]}",
         "where.one_of.0: 22423 is a number to YAML; text stands in quotes",
     ),

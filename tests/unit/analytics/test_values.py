@@ -5,8 +5,8 @@ import re
 from ipaddress import ip_address
 
 import pytest
-from analytics_engine.records.values import ADDRESS, UNKNOWN, Addresses, Texts, text
-from analytics_engine.rules.rule import Rule
+from analytics_engine.records.values import ADDRESS, UNKNOWN, Addresses, Networks, Texts, text
+from analytics_engine.rules.rule import Network, Rule
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -93,3 +93,37 @@ def test_a_long_address_cannot_hide_a_flood() -> None:
     driven.idle(5_000)
     (alarm,) = driven.alarms
     assert (alarm.scope, alarm.value) == (UNKNOWN, 3)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.255", "203.0.113.0/24"),
+        ("::ffff:203.0.113.9", "203.0.113.0/24"),
+        ("::FFFF:cb00:7109", "203.0.113.0/24"),
+        ("::203.0.113.9", "::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("203.0.113", UNKNOWN),
+        ("203.0.113.0/24", UNKNOWN),
+        ("", UNKNOWN),
+    ],
+)
+def test_an_address_is_of_one_network(address: str, network: str) -> None:
+    assert Networks((24, 64))[address] == network
+
+
+def test_a_flood_of_a_network_is_one_incident_though_its_addresses_change() -> None:
+    rule = Rule("flood", 4, group_by=Network("ClientIP", (24, 64)), window_seconds=2)
+    driven = Driven([rule, Rule("address", 4, group_by="ClientIP", window_seconds=2)])
+    for number in range(8):
+        driven.put(puts([number], f"I{number}", ClientIP=f"203.0.113.{number}"))
+        driven.put(puts([number], f"J{number}", ClientIP=f"2001:db8:1:2::{number}"))
+        driven.put(puts([number], f"K{number}", ClientIP=f"2001:db8:2:{number}::1"))
+    driven.idle(70_000)
+    assert [(alarm.rule, alarm.kind, alarm.scope, alarm.value) for alarm in driven.alarms] == [
+        ("flood", "OPEN", "2001:db8:1:2::/64", 8),
+        ("flood", "OPEN", "203.0.113.0/24", 8),
+        ("flood", "CLOSE", "2001:db8:1:2::/64", 0),
+        ("flood", "CLOSE", "203.0.113.0/24", 0),
+    ]

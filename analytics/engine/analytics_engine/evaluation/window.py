@@ -12,7 +12,7 @@ from analytics_engine.records.values import UNKNOWN, Texts
 from analytics_engine.rules.conditions import NEVER, condition_of
 from analytics_engine.rules.grouping import thresholds, translation
 from analytics_engine.rules.measures import Entry, Group, Key, Names, counted, measure_of, measured
-from analytics_engine.rules.reference import References, translate
+from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import Rule
 
 OTHER = "other"
@@ -182,7 +182,7 @@ class Window:
             return kind.test.runs(columns[kind.test.column])
         keys = columns[key] if kind.is_text(key) else texts(columns[key])
         if self._translation is not None:
-            return translate(self._translation, keys)
+            return list(map(self._translation.__getitem__, keys))
         return keys if kind.columns[key] == "address" else list(map(self._safe, keys))
 
     def rows(self, batch: Batch) -> Sequence[int]:

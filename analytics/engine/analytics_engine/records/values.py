@@ -6,6 +6,7 @@ address is an address.
 
 import hashlib
 import re
+from ipaddress import IPv6Address, ip_address, ip_network
 
 KEPT, HASH = 100, 16
 """Characters that a longer value keeps, and hexadecimal digits of a hash of the whole."""
@@ -64,3 +65,21 @@ class Addresses(Texts):
 
     def made(self, value: str) -> str:
         return value if _is_address(value) else UNKNOWN
+
+
+class Networks(Texts):
+    """The network of each address, with the bits that tell one of IPv4, and of IPv6, from another.
+
+    An IPv4 address that is written as one of IPv6 (`::ffff:192.0.2.1`) is one of IPv4.
+    """
+
+    def __init__(self, bits: tuple[int, int]) -> None:
+        self._bits = {4: bits[0], 6: bits[1]}
+
+    def made(self, value: str) -> str:
+        if not _is_address(value):
+            return UNKNOWN
+        address = ip_address(value)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return str(ip_network((int(address), self._bits[address.version]), strict=False))

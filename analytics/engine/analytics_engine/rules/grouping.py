@@ -1,18 +1,20 @@
 """The groups of a rule and their thresholds, from its own words and the reference data."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from analytics_engine.errors import InputError
 from analytics_engine.records.document import Problem
 from analytics_engine.records.kind import Source
-from analytics_engine.records.values import UNKNOWN
+from analytics_engine.records.values import UNKNOWN, Networks
 from analytics_engine.rules.reference import References
-from analytics_engine.rules.rule import Percentile, Rule
+from analytics_engine.rules.rule import Network, Percentile, Rule
 
 
-def translation(rule: Rule, references: References) -> tuple[str | None, dict[str, str] | None]:
-    """The column that a rule groups by, and what its values are translated to, if they are."""
+def translation(rule: Rule, references: References) -> tuple[str | None, Mapping[str, str] | None]:
+    """The column that a rule groups by, and the group of each of its values, if that is another."""
+    if isinstance(rule.group_by, Network):
+        return rule.group_by.column, Networks(rule.group_by.network)
     if rule.group_by is None or "." not in rule.group_by:
         return rule.group_by, None
     name, _, column = rule.group_by.partition(".")
@@ -26,7 +28,7 @@ def thresholds(rule: Rule, references: References) -> dict[str, float]:
     if not isinstance(rule.threshold, str):
         return {UNKNOWN: rule.threshold}
     name, _, column = rule.threshold.partition(".")
-    group = rule.group_by and rule.group_by.partition(".")[2]
+    group = rule.group_by.partition(".")[2] if isinstance(rule.group_by, str) else None
     return references[name].thresholds(column, group or None)
 
 

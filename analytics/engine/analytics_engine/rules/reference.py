@@ -2,10 +2,17 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from analytics_engine.errors import InputError
 from analytics_engine.records.values import UNKNOWN
+
+
+class Groups(dict[str, str]):
+    """Groups by key; of a key that the table does not hold it is UNKNOWN."""
+
+    def __missing__(self, key: str) -> str:
+        return UNKNOWN
 
 
 class Reference:
@@ -32,10 +39,10 @@ class Reference:
         if not self._rows:
             raise InputError(f"{name}: no rows")
 
-    def groups(self, column: str) -> dict[str, str]:
+    def groups(self, column: str) -> "Groups":
         """Key to group."""
         self._check(column)
-        return {key: row[column] for key, row in self._rows.items()}
+        return Groups({key: row[column] for key, row in self._rows.items()})
 
     def thresholds(self, column: str, group: str | None = None) -> dict[str, float]:
         """Group (or key) to threshold; a group's rows must agree."""
@@ -61,9 +68,3 @@ class Reference:
 
 
 References = Mapping[str, Reference]
-
-
-def translate(groups: Mapping[str, str], keys: Sequence[str]) -> list[str]:
-    """The group of each key."""
-    get = groups.get
-    return [get(key, UNKNOWN) for key in keys]

@@ -52,6 +52,16 @@ class Percentile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 1 - Fraction(str(self.percentile)) / 100
 
 
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Groups of addresses by the network that they are in."""
+
+    column: str
+    network: tuple[
+        Annotated[int, msgspec.Meta(ge=1, le=32)], Annotated[int, msgspec.Meta(ge=1, le=128)]
+    ]
+    """How long its prefix is: of IPv4, and of IPv6."""
+
+
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is measured, and when it is said."""
 
@@ -68,8 +78,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The lines measured; for a share, the lines whose share among all that count is measured."""
     among: Conditions = None
     """The lines that count at all."""
-    group_by: str | None = None
-    """A column, or `<reference>.<column>`."""
+    group_by: str | Network | None = None
+    """A column, `<reference>.<column>`, or the network of a column's addresses."""
     comparison: Literal["at_least", "below"] = AT_LEAST
     minimum_lines: Annotated[int, msgspec.Meta(ge=0)] = 0
     window_seconds: Seconds = 15
@@ -108,7 +118,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def columns(self, kind: Kind) -> set[str]:
         """Columns of a line that it needs, but for the keys of reference data."""
         tested = {condition.column for condition in (*each(self.where), *each(self.among))}
-        wanted = {self.column, self.group_by, *tested, *kind.columns_of(self.measure)}
+        group = self.group_by.column if isinstance(self.group_by, Network) else self.group_by
+        wanted = {self.column, group, *tested, *kind.columns_of(self.measure)}
         return {column for column in wanted if column in kind.columns}
 
 
@@ -187,7 +198,12 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
     if rule.test and kind.test is None:
         yield "test", f"nothing marks a test in a record of the kind {kind.name}"
     group = rule.group_by
-    if group is not None and group not in kind.columns and "." not in group:
+    if isinstance(group, Network):
+        if group.column not in kind.columns:
+            yield "group_by", f"no column {group.column!r} {columns}"
+        elif kind.columns[group.column] != "address":
+            yield "group_by", f"{group.column} holds no addresses: it has no networks"
+    elif group is not None and group not in kind.columns and "." not in group:
         if group != RUN or kind.test is None or kind.test.starts_with is None:
             yield "group_by", f"{group!r} is neither a column nor <reference>.<column> {columns}"
         elif not rule.test:
@@ -200,7 +216,7 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
             yield "threshold", message
         elif "." not in rule.threshold:
             yield "threshold", "expected a number or <reference>.<column>"
-        elif group is None:
-            yield "threshold", "thresholds from reference data need 'group_by'"
+        elif group is None or isinstance(group, Network):
+            yield "threshold", "thresholds from reference data need 'group_by' a column or table"
         elif "." in group and group.partition(".")[0] != rule.threshold.partition(".")[0]:
             yield "threshold", "must come from the reference data that 'group_by' names"

@@ -14,7 +14,7 @@ from analytics_engine.records.values import ADDRESS, HASH, KEPT, LONGEST, REPLAC
 from analytics_engine.rules.files import Definitions
 from analytics_engine.rules.grouping import thresholds, translation
 from analytics_engine.rules.reference import References
-from analytics_engine.rules.rule import BELOW, Rule
+from analytics_engine.rules.rule import BELOW, Network, Rule
 
 TABLES = {"orders"}
 """The streams of which flink/sql makes tables."""
@@ -103,6 +103,8 @@ def refusal(rule: Rule, kind: Kind) -> str | None:
         return f"Flink has no table of {rule.source}"
     if not kind.identity:
         return f"a record of the kind {kind.name} has no identity, by which Flink drops repeats"
+    if isinstance(rule.group_by, Network):
+        return "it groups addresses by network; Flink groups them one by one"
     if rule.comparison == BELOW:
         return "silence makes no events, and Flink waits for some"
     if rule.where is not None or rule.among is not None or rule.minimum_lines:
