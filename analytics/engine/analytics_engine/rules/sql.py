@@ -1,29 +1,33 @@
 """A rule as Flink SQL: the same alarms, for those who outgrow one machine.
 
-Flink takes the rules that count lines or distinct values, ungrouped or by one column, at or above a
-threshold. The rest only the embedded engine knows, and is refused with the reason.
+Flink takes the rules that count lines or distinct values, or a share or percentile of lines,
+grouped by one column or not, at or above a threshold. The rest only the embedded engine knows, and
+is refused with the reason.
 """
 
 from collections.abc import Mapping
 from string import Template
 
 from analytics_engine.errors import UnsupportedByFlink
-from analytics_engine.records.kind import LINES, RUN, Kind
+from analytics_engine.records.kind import DISTINCT, LINES, RUN, SHARE, Kind
 from analytics_engine.records.ticks import TICK_MS
 from analytics_engine.records.values import ADDRESS, HASH, KEPT, LONGEST, REPLACEMENT, UNKNOWN
+from analytics_engine.records.where import Where, each
 from analytics_engine.rules.files import Definitions
 from analytics_engine.rules.grouping import thresholds, translation
 from analytics_engine.rules.reference import References
-from analytics_engine.rules.rule import BELOW, Network, Rule
+from analytics_engine.rules.rule import BELOW, Network, Percentile, Rule
 
 TABLES = {"orders"}
 """The streams of which flink/sql makes tables."""
+_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*\z"
+"""What is a number to both engines; Java would take `1d` for one, too."""
 _VIEWS = Template(
     """\
 -- $name: the lines of each tick of 100 ms, each once. Repeats share identity and time, hence the
 -- tick: it alone must remember them.
 CREATE TEMPORARY VIEW ${name}_ticks AS
-SELECT window_time AS counted, $scope AS group_value,$distinct
+SELECT window_time AS counted, $scope AS group_value,$distinct$taken
        COUNT(DISTINCT $line) AS line_count
 FROM TABLE(TUMBLE(TABLE $source, DESCRIPTOR($moment), INTERVAL '0.1' SECOND))
 WHERE $lines
@@ -32,7 +36,7 @@ GROUP BY window_start, window_end, window_time$columns;
 -- The count at every tick at which it is not 0.
 CREATE TEMPORARY VIEW ${name}_counts AS
 SELECT window_end AS tick, window_time AS moment, group_value,
-       SUM(line_count) AS order_count, $measure AS amount
+       SUM(line_count) AS order_count,$all_taken $measure AS amount
 FROM TABLE(HOP(TABLE ${name}_ticks, DESCRIPTOR(counted),
                INTERVAL '0.1' SECOND, $window_interval))
 GROUP BY window_start, window_end, window_time, group_value;
@@ -41,7 +45,7 @@ GROUP BY window_start, window_end, window_time, group_value;
 CREATE TEMPORARY VIEW ${name}_hot AS
 SELECT *, before IS NULL OR tick > before + $quiet_interval AS opens
 FROM (SELECT *, LAG(tick) OVER (PARTITION BY group_value ORDER BY moment) AS before
-      FROM ${name}_counts WHERE amount >= $threshold);
+      FROM ${name}_counts WHERE $hot);
 
 CREATE TEMPORARY VIEW ${name}_since AS
 SELECT *, MAX(CASE WHEN opens THEN tick END)
@@ -76,7 +80,7 @@ AND c.moment BETWEEN s.moment - INTERVAL '1' SECOND AND s.moment + INTERVAL '1' 
 CREATE TEMPORARY VIEW ${name}_alarms AS
 SELECT group_value, CASE WHEN opens THEN 'OPEN' ELSE 'REMINDER' END AS kind,
        reminders - reminders_before AS sequence, tick, opened, order_count, amount,
-       CAST(NULL AS BIGINT) AS peak
+       CAST(NULL AS $type) AS peak
 FROM ${name}_hot_said WHERE opens OR reminds = 1
 UNION ALL
 SELECT group_value, 'CLOSE', reminders + 1, closed, opened, order_count, amount, peak
@@ -88,8 +92,9 @@ _INSERT = Template(
     """\
 INSERT INTO alarms
 SELECT SUBSTRING(SHA256('$name|' || group_value || '|' || $opened), 1, 32), '$name',
-       group_value, kind, CAST(sequence AS INT), $tick, $opened, order_count, amount, '$unit',
-       $threshold, $window, '$severity', FALSE, $test, peak, CAST(NULL AS BIGINT),
+       group_value, kind, CAST(sequence AS INT), $tick, $opened, order_count,
+       CAST(amount AS DOUBLE), '$unit', $threshold, $window, '$severity', FALSE, $test,
+       CAST(peak AS DOUBLE), CAST(NULL AS BIGINT),
        CASE kind WHEN 'CLOSE' THEN $duration END
 FROM ${name}_alarms"""
 )
@@ -97,8 +102,8 @@ FROM ${name}_alarms"""
 
 def refusal(rule: Rule, kind: Kind) -> str | None:
     """Why a rule is not for Flink, if it is not."""
-    if rule.measure != LINES and not _distinct(rule, kind):
-        return f"it measures {rule.measure}; Flink counts lines or distinct values"
+    if rule.measure not in (LINES, SHARE) and not _distinct(rule, kind):
+        return f"it measures {rule.measure}; Flink counts lines, their share, or distinct values"
     if rule.source not in TABLES:
         return f"Flink has no table of {rule.source}"
     if not kind.identity:
@@ -107,8 +112,6 @@ def refusal(rule: Rule, kind: Kind) -> str | None:
         return "it groups addresses by network; Flink groups them one by one"
     if rule.comparison == BELOW:
         return "silence makes no events, and Flink waits for some"
-    if rule.where is not None or rule.among is not None or rule.minimum_lines:
-        return "filters and minimum traffic are the embedded engine's"
     return None
 
 
@@ -137,6 +140,8 @@ def script(definitions: Definitions) -> str:
 
 def _distinct(rule: Rule, kind: Kind) -> str | None:
     """The column of which a rule counts distinct values, if it does."""
+    if rule.measure == DISTINCT:
+        return rule.column
     measure = kind.measures.get(rule.measure)
     return measure and measure.distinct
 
@@ -149,23 +154,38 @@ def _values(rule: Rule, kind: Kind, references: References) -> Mapping[str, obje
     # What is grouped by need not be told apart again.
     identity = [name for name in kind.identity if name != distinct] or kind.identity
     columns = [*([column] if column else []), *([distinct] if distinct else [])]
-    lines = [_mark(kind, rule.test)] if kind.test is not None else []
+    is_share = rule.measure == SHARE
+    line = " || '|' || ".join(identity)
+    tests = [_test(one, kind) for one in each(rule.where)]
+    taken = f"CASE WHEN {' AND '.join(tests)} THEN {line} END"
+    lines = [f"{kind.identity[-1]} <> ''"]
+    lines += [_mark(kind, rule.test)] if kind.test is not None else []
+    lines += [_test(one, kind) for one in each(rule.among)]
+    if is_share:
+        measure = "CAST(SUM(taken) AS DOUBLE) / SUM(line_count)"
+    else:
+        measure = "COUNT(DISTINCT told_apart)" if distinct else "SUM(line_count)"
+        lines += tests
     return {
         "name": rule.name,
         "source": rule.source,
         "moment": kind.moment.column,
         "scope": scope,
         "columns": "".join(f", {name}" for name in dict.fromkeys(columns)),
-        "distinct": f" {distinct}," if distinct else "",
-        "line": " || '|' || ".join(identity),
-        "lines": " AND ".join([*lines, f"{kind.identity[-1]} <> ''"]),
-        "measure": f"COUNT(DISTINCT {distinct})" if distinct else "SUM(line_count)",
+        "distinct": f" {_value(distinct, kind)} AS told_apart," if distinct else "",
+        "taken": f" COUNT(DISTINCT {taken}) AS taken," if is_share else "",
+        "line": line,
+        "lines": " AND ".join(lines),
+        "all_taken": " SUM(taken) AS taken," if is_share else "",
+        "measure": measure,
+        "type": "DOUBLE" if is_share else "BIGINT",
+        "hot": _hot(rule, references),
         "window": rule.window_seconds,
         "window_interval": _interval(rule.window_seconds),
         "quiet_interval": _interval(rule.quiet_seconds),
         "threshold": _threshold(rule, references),
         "reminds": _reminds(rule),
-        "unit": kind.unit_of(rule.measure),
+        "unit": rule.unit(kind),
         "severity": rule.severity,
         "test": str(rule.test).upper(),
         "tick": _rfc3339("tick"),
@@ -185,6 +205,36 @@ def _mark(kind: Kind, test: bool) -> str:
     values = [mark.equals or ""] if mark.one_of is None else mark.one_of
     among = ", ".join(map(_text, values))
     return f"{mark.column} {'' if test else 'NOT '}IN ({among})"
+
+
+def _test(where: Where, kind: Kind) -> str:
+    """Whether a line is taken, as `where.matcher` says it."""
+    value = _value(where.column, kind)
+    if where.is_range:
+        number = f"CASE WHEN REGEXP({value}, '{_NUMBER}') THEN TRY_CAST({value} AS DOUBLE) END"
+        bounds = ((">=", where.at_least), ("<", where.below))
+        return " AND ".join(
+            f"{number} {sign} {_double(bound)}" for sign, bound in bounds if bound is not None
+        )
+    if where.starts_with is not None:
+        return f"LEFT({value}, {len(where.starts_with)}) = {_text(where.starts_with)}"
+    wanted = where.one_of if where.one_of is not None else [where.equals or ""]
+    return f"{value} IN ({', '.join(map(_text, wanted))})"
+
+
+def _value(column: str, kind: Kind) -> str:
+    """A column's value as rules see it: never NULL."""
+    value = f"COALESCE({column}, '')"
+    return _address(value) if kind.columns[column] == "address" else value
+
+
+def _hot(rule: Rule, references: References) -> str:
+    """As `conditions` says it; a share is reckoned in whole numbers where it is a percentile's."""
+    enough = f"order_count >= {rule.minimum_lines}"
+    if isinstance(rule.threshold, Percentile):
+        share, of = rule.threshold.share.as_integer_ratio()
+        return f"taken * {of} > order_count * {share} AND {enough}"
+    return f"amount >= {_threshold(rule, references)} AND {enough}"
 
 
 def _scope(rule: Rule, kind: Kind, references: References) -> tuple[str, str]:
@@ -223,8 +273,12 @@ def _address(value: str) -> str:
 def _threshold(rule: Rule, references: References) -> str:
     found = thresholds(rule, references)
     if len(found) == 1:
-        return str(found[UNKNOWN])
-    return f"COALESCE({_map(found)}[group_value], {found[UNKNOWN]})"
+        return _double(found[UNKNOWN])
+    return f"CAST(COALESCE({_map(found)}[group_value], {found[UNKNOWN]}) AS DOUBLE)"
+
+
+def _double(number: float) -> str:
+    return f"CAST('{number}' AS DOUBLE)"
 
 
 def _reminds(rule: Rule) -> str:
