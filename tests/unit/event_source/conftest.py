@@ -37,8 +37,9 @@ def handler(event, context):
     handled = texts[: texts.index(next(t for t in texts if poison in t))] if failed else texts
     with open(folder + "/events", "w") as out:
         json.dump(event, out)
-    with open(folder + "/calls", "a") as out:
-        out.write(json.dumps(handled) + "\\n")
+    # Whole or not at all: it may be killed, and is read meanwhile.
+    with open(folder + "/calls", "ab", buffering=0) as out:
+        out.write(json.dumps(handled).encode() + b"\\n")
     print("handled", len(handled))
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 """
@@ -149,7 +150,7 @@ class Stack:
     def handled(self):
         """The texts that the function has done, in order, repeats and all."""
         try:
-            lines = (self.folder / "calls").read_text().splitlines()
+            lines = (self.folder / "calls").read_text().rpartition("\n")[0].splitlines()
         except FileNotFoundError:
             return []
         return [text for line in lines for text in json.loads(line)]
