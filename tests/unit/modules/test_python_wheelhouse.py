@@ -14,6 +14,7 @@ SERVICES = [
     "files/log_generator",
     "files/kinesis_agent",
     "files/event_source",
+    "files/shop",
     "analytics/engine",
 ]
 

@@ -1,0 +1,1 @@
+"""A request's way: cli, service (uvicorn), application (what each service answers), outgoing."""
