@@ -24,11 +24,11 @@ CLOSING = re.compile(
     r"=+ .*\d+ (passed|failed|errors?|skipped).* in [\d.]+s.* =+|=+ no tests ran .*=+"
 )
 
-# The server alone: these packages bring no service.
-MARIADB = (
+# MariaDB's server alone brings no service; that of nginx is not to be started.
+PARTS = (
     "--module-name=ansible.builtin.apt",
-    "--args=name=mariadb-server-core,mariadb-client-core,openssl install_recommends=false"
-    " cache_valid_time=86400",
+    "--args=name=mariadb-server-core,mariadb-client-core,openssl,nginx install_recommends=false"
+    " policy_rc_d=101 cache_valid_time=86400",
 )
 
 
@@ -51,7 +51,7 @@ def steps(full: bool) -> list[Step]:
         Step("ruff format", ["ruff", "format", "--check"]),
         Step("ansible-lint", ["ansible-lint"]),
         Step("playbook syntax", ["ansible-playbook", "--syntax-check", *playbooks]),
-        Step("MariaDB for the unit tests", ["ansible", "localhost", "--become", *MARIADB]),
+        Step("MariaDB and nginx for the unit tests", ["ansible", "localhost", "--become", *PARTS]),
         Step("unit tests", ["pytest", "tests/unit", *forms]),
         Step(
             "proofs of the agent and the analytics",

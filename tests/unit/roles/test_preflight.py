@@ -89,3 +89,16 @@ def test_a_stream_with_a_wrong_key_is_refused(preflight):
         "surgewatch_streams.orders: retention_days is no key of a stream, shards is missing"
         in output
     )
+
+
+def test_the_shop_believes_its_own_proxies_alone(preflight):
+    known = ["10.0.0.0/16", "192.0.2.1", "2001:db8::/32", "::1"]
+    code, output = preflight("shop", shop_trusted_proxies=known, shop_listen="127.0.0.1:8080")
+    assert code == 0, output
+    for wide in ("0.0.0.0/0", "::/0", "example.com"):
+        code, output = preflight("shop", shop_trusted_proxies=[wide])
+        assert code != 0
+        assert f"at the widest, not {wide}" in output
+    code, output = preflight("shop", shop_listen="8080")
+    assert code != 0
+    assert "shop_listen must be empty or an address with a port" in output

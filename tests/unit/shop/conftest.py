@@ -1,7 +1,11 @@
 """The shop's services as processes of their own, and requests through unix sockets."""
 
+import contextlib
 import http.client
 import json
+import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.region import free_port
+from tests.unit.roles.rendering import Role
 
 ORDER = {
     "InvoiceNo": "536365",
@@ -100,3 +107,64 @@ def services(home):
     yield started
     for service in started.values():
         service.kill()
+
+
+class Nginx:
+    """The role's nginx with the role's configuration, in a folder; and the lines it logged."""
+
+    def __init__(self, home: Path, services: dict[str, Service]) -> None:
+        self.home = home
+        self.port = free_port()
+        self.incoming = home / "in.socket"
+        upstreams = {name: [str(one.socket)] for name, one in services.items()}
+        upstreams["payment"].insert(0, str(home / "dead.socket"))
+        self.role = Role(
+            "shop",
+            ansible_managed="a test's",
+            shop_listen=f"127.0.0.1:{self.port}",
+            shop_trusted_proxies=["198.51.100.0/24"],
+            __shop_nginx_run=str(home),
+            __shop_log=str(home / "access.log"),
+            __shop_upstreams=upstreams,
+            __shop_call_seconds=1,
+        )
+        self.config = home / "nginx.conf"
+        self.config.write_text(self.template("shop_nginx.conf.j2"))
+        self.process: subprocess.Popen | None = None
+
+    def template(self, name: str) -> str:
+        return self.role.render(f"lookup('ansible.builtin.template', '{name}')")
+
+    def start(self) -> None:
+        command = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        if command is None:
+            raise RuntimeError("nginx is not there: apt install nginx")
+        unit = self.template("surgewatch-shop-nginx.service.j2")
+        environment = dict(re.findall("^Environment=(.+?)=(.*)$", unit, re.MULTILINE))
+        own = ["-g", "user root;"] if os.geteuid() == 0 else []
+        self.process = subprocess.Popen(
+            [command, "-e", "stderr", "-c", self.config, *own], env=environment
+        )
+        eventually(lambda: (self.home / "pid").exists() and self._listens(), "nginx")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
+
+    def lines(self) -> list[bytes]:
+        return (self.home / "access.log").read_bytes().splitlines()
+
+
+@pytest.fixture(scope="session")
+def nginx(home, services):
+    """In front of the services and between them; payment has a first backend that is dead."""
+    server = Nginx(home, services)
+    server.start()
+    yield server
+    server.stop()
