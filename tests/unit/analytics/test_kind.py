@@ -217,7 +217,8 @@ def test_a_rule_names_the_columns_and_measures_of_its_source(tmp_path: Path) -> 
     assert messages == [
         "2: group_by: 'Country' is neither a column nor <reference>.<column>"
         " (columns of login: number, user, result, EventTime)",
-        "3: measure: no measure 'revenue' (known: lines, share, distinct, highest, lowest, users)",
+        "3: measure: no measure 'revenue'"
+        " (known: lines, share, burn, distinct, highest, lowest, users)",
         "4: test: nothing marks a test in a record of the kind login",
         "5: source: no stream 'orders' (known: logins)",
     ]

@@ -18,7 +18,7 @@ def announce(
     reason: str | None = None,
 ) -> Alarm:
     """Make the next alarm of an incident's sequence."""
-    rule, opening = window.rule, kind == "OPEN"
+    rule, opening, terms = window.rule, kind == "OPEN", window.terms(group, incident)
     top = {column: shown(counts) for column, counts in incident.top.items()}
     alarm = Alarm(
         incident_id=incident_id(rule.name, incident.scope, incident.opened),
@@ -31,9 +31,9 @@ def announce(
         order_count=group.lines,
         value=value,
         unit=rule.unit(window.kind),
-        threshold=group.threshold,
-        window_seconds=rule.window_seconds,
-        severity=rule.severity,
+        threshold=terms.threshold,
+        window_seconds=terms.window_seconds,
+        severity=terms.severity,
         late=False,
         test=rule.test,
         peak=None if opening else incident.peak,

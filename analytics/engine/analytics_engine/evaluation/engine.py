@@ -155,7 +155,7 @@ class Engine:
         for evaluator in self._evaluators.values():
             tracker = evaluator.tracker
             if not tracker.condition.waits:
-                end = newest + tracker.rule.window + tracker.rule.quiet
+                end = newest + tracker.window.lasting + tracker.rule.quiet
                 closing += evaluator.advance([], end)
         return alarms + self._in_order(closing)
 

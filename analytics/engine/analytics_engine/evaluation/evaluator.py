@@ -52,7 +52,8 @@ class Evaluator:
         if tracker.released is not None:
             self._set_late(cover(self._late, tracker.released))
             tracker.released = None
-        if batch is not None and batch.firsts is not None and min(batch.firsts) < tick:
+        came_late = batch is not None and batch.firsts is not None and min(batch.firsts) < tick
+        if came_late and tracker.window.recounts:
             self._set_late(cover(self._late, (tick, tick)))
         if tick >= self._recount_at and self._late is not None:
             late = self._late

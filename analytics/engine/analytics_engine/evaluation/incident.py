@@ -28,6 +28,8 @@ class Incident(msgspec.Struct):
     """The tick through which `top` has been counted."""
     earlier: int = 0
     """By how many ticks it began before it was opened, as is known now."""
+    pair: int | None = None
+    """Of a burn rate: the fastest pair of windows that has been hot."""
     late: tuple[int, int] | None = None
     """Between which ticks late lines have come for it, for which the past is not yet recounted."""
 

@@ -7,13 +7,14 @@ import msgspec
 
 from analytics_engine.evaluation.alarm import Alarm, Said
 from analytics_engine.evaluation.announce import announce
+from analytics_engine.evaluation.burn import BurnWindow, Saved
 from analytics_engine.evaluation.incident import Incident
 from analytics_engine.evaluation.late import Past, Span, cover
 from analytics_engine.evaluation.top import count, keep
 from analytics_engine.evaluation.window import Window
 from analytics_engine.records.batch import Batch
 from analytics_engine.records.history import History
-from analytics_engine.records.kind import Kind
+from analytics_engine.records.kind import BURN, Kind
 from analytics_engine.rules.conditions import NEVER
 from analytics_engine.rules.measures import Entry, Group, Number
 from analytics_engine.rules.reference import References
@@ -32,6 +33,8 @@ class State(msgspec.Struct):
     """Which groups have a place of their own and from when, where there was no room for all."""
     late: Span | None = None
     """Between which ticks late lines have come for which the past is not yet recounted."""
+    cells: dict[str, Saved] = {}
+    """What the windows of a burn rate hold, by group."""
     fresh: bool = False
     """Whether no tick has been decided by it."""
 
@@ -52,7 +55,7 @@ class Tracker:
         """`fresh`: the rule was not in force when the last tick was decided."""
         self.rule, self.kind, self.history, self.decided = rule, kind, history, decided
         self.references = references
-        self.window = Window(rule, kind, references, state.since)
+        self.window = _window(rule, kind, references, state, decided)
         self.condition = self.window.condition
         self.open: dict[str, Incident] = {}
         self.closed = [incident for incident in state.incidents if incident.closed is not None]
@@ -68,7 +71,9 @@ class Tracker:
         self._due: dict[str, int] = {}
         for scope, born in state.born.items():
             self.window.group(scope, born)
-        for batch in filter(self.window.sees, history.read(decided - rule.window + 1, decided)):
+        for batch in filter(
+            self.window.sees, history.read(decided - self.window.history + 1, decided)
+        ):
             self.window.leave(batch.tick)
             self.window.enter(batch)
         self.window.leave(decided)
@@ -98,6 +103,7 @@ class Tracker:
             {group.name: group.born for group in groups}
             if self.window.other_until > self.decided
             else None,
+            cells=self.window.saved() if isinstance(self.window, BurnWindow) else {},
             fresh=self._fresh,
         )
 
@@ -205,6 +211,7 @@ class Tracker:
         self.window.pin(group.name, tick)
         lines = group.lines
         incident = Incident(group.name, tick, tick, value, tick, lines, lines, lines)
+        incident.pair = self.window.pair(group)
         seconds = self.window.seconds(group) if self.rule.group_by is not None else None
         before = tick - self.rule.window
         count(self.history, [(self.window, [incident])], before, tick, seconds)
@@ -237,6 +244,9 @@ class Tracker:
         hot = self.window.is_hot(group, value, tick)
         incident.step(tick, hot, value, group.lines, self.condition)
         due = incident.due(tick, rule.quiet, rule.reminder)
+        pair = self.window.pair(group)
+        if pair is not None and incident.pair is not None and pair < incident.pair:
+            incident.pair, due = pair, "REMINDER"
         if due == "CLOSE":
             said.append((tick, self._close(tick, group, incident)))
             return
@@ -273,3 +283,9 @@ class Tracker:
         if not self._keeps_tops:  # a correction counts anew, and takes those of the past
             incident.top = {}
         return alarm
+
+
+def _window(rule: Rule, kind: Kind, references: References, state: State, decided: int) -> Window:
+    if rule.measure == BURN:
+        return BurnWindow(rule, kind, references, state.cells, decided)
+    return Window(rule, kind, references, state.since)

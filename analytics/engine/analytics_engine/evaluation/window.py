@@ -4,14 +4,25 @@ import heapq
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
+from typing import NamedTuple
 
+from analytics_engine.evaluation.incident import Incident
 from analytics_engine.records.batch import Batch, Columns, texts
 from analytics_engine.records.kind import RUN, Kind
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.records.values import UNKNOWN, Texts
 from analytics_engine.rules.conditions import NEVER, condition_of
 from analytics_engine.rules.grouping import thresholds, translation
-from analytics_engine.rules.measures import Entry, Group, Key, Names, counted, measure_of, measured
+from analytics_engine.rules.measures import (
+    Entry,
+    Group,
+    Key,
+    Names,
+    Number,
+    counted,
+    measure_of,
+    measured,
+)
 from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import Rule
 
@@ -21,8 +32,19 @@ FORGOTTEN = 24 * 3600 * SECOND
 """Ticks without a line after which a rule that waits for silence forgets a group."""
 
 
+class Terms(NamedTuple):
+    """What an alarm says of how its value is judged."""
+
+    threshold: Number
+    window_seconds: int
+    severity: str
+
+
 class Window:
     """The groups of one rule. Enter batches in the order of their ticks."""
+
+    recounts = True
+    """Whether the past can be counted again when late lines have come."""
 
     def __init__(
         self, rule: Rule, kind: Kind, references: References, since: Mapping[str, int] | None = None
@@ -51,6 +73,24 @@ class Window:
         self._key, self._translation = translation(rule, references)
         self._needs = rule.columns(kind) | ({self._key} & kind.columns.keys())
         self._thresholds = thresholds(rule, references)
+
+    @property
+    def history(self) -> int:
+        """Ticks of the history that it is made of after a restart."""
+        return self._window
+
+    @property
+    def lasting(self) -> int:
+        """Ticks for which a line makes a group hot."""
+        return self._window
+
+    def terms(self, group: Group, _incident: Incident) -> Terms:
+        """What an alarm of an incident says of how its value is judged."""
+        return Terms(group.threshold, self.rule.window_seconds, self.rule.severity)
+
+    def pair(self, _group: Group) -> int | None:
+        """Of a burn rate: which pair of windows is the fastest that is hot."""
+        return None
 
     @property
     def next_leave(self) -> int:
@@ -95,8 +135,8 @@ class Window:
         """
         return batch.test == self.rule.test and self._needs <= batch.columns.keys()
 
-    def seconds(self, group: Group) -> set[int]:
-        """The seconds at which the lines of a group that are in the window entered."""
+    def seconds(self, group: Group) -> set[int] | None:
+        """The seconds at which the lines of a group that are in the window entered, if known."""
         if not group.lines:
             return set()
         window = self.rule.window
@@ -222,7 +262,7 @@ class Window:
 
     def _has_room(self, name: str, tick: int) -> bool:
         if self._since is None:
-            return len(self.groups) < self.rule.max_groups
+            return len(self.groups) < self._room
         return tick >= self._since.get(name, tick + 1)
 
     def _forget(self, group: Group) -> None:

@@ -30,8 +30,9 @@ LONG = 512
 
 RUN = "Run"
 """A column that only lines of tests have: the run of the verification that wrote them."""
-LINES, SHARE, DISTINCT, HIGHEST, LOWEST = "lines", "share", "distinct", "highest", "lowest"
-MEASURES = (LINES, SHARE, DISTINCT, HIGHEST, LOWEST)
+LINES, SHARE, BURN = "lines", "share", "burn"
+DISTINCT, HIGHEST, LOWEST = "distinct", "highest", "lowest"
+MEASURES = (LINES, SHARE, BURN, DISTINCT, HIGHEST, LOWEST)
 """Those that each kind has; the last three are of a column that the rule names."""
 
 

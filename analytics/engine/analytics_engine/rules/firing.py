@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from analytics_engine.records.document import Problem
-from analytics_engine.records.kind import DISTINCT, LINES, SHARE, Kind, Mark
+from analytics_engine.records.kind import BURN, DISTINCT, LINES, SHARE, Kind, Mark
 from analytics_engine.records.values import LONGEST, UNKNOWN, Addresses, text
 from analytics_engine.records.where import Where, each
 from analytics_engine.rules.grouping import thresholds
@@ -30,6 +30,8 @@ def problems(rule: Rule, kind: Kind, references: References) -> Iterator[Problem
                 yield key, f"{condition.column} holds addresses; what is none counts as {UNKNOWN}"
             elif kind.test is not None and condition.column == kind.test.column:
                 yield from ((key, message) for message in _tests(rule, condition, kind.test))
+    if rule.measure == BURN:
+        return
     lowest, highest = _range(rule, kind)
     unit = rule.unit(kind)
     of = "a share (0.3 is 30 %)" if rule.measure == SHARE else f"the number of {unit}"

@@ -26,7 +26,7 @@ def thresholds(rule: Rule, references: References) -> dict[str, float]:
     if isinstance(rule.threshold, Percentile):
         return {UNKNOWN: float(rule.threshold.share)}
     if not isinstance(rule.threshold, str):
-        return {UNKNOWN: rule.threshold}
+        return {UNKNOWN: rule.threshold or 0}
     name, _, column = rule.threshold.partition(".")
     group = rule.group_by.partition(".")[2] if isinstance(rule.group_by, str) else None
     return references[name].thresholds(column, group or None)

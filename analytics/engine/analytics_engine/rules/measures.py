@@ -11,7 +11,7 @@ from itertools import compress
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from analytics_engine.records.batch import Columns
-from analytics_engine.records.kind import DISTINCT, HIGHEST, LINES, LOWEST, SHARE, Kind
+from analytics_engine.records.kind import BURN, DISTINCT, HIGHEST, LINES, LOWEST, SHARE, Kind
 from analytics_engine.records.where import Matcher, Where, all_of, each, matcher
 from analytics_engine.rules.rule import Rule
 
@@ -129,16 +129,23 @@ class Share(Additive):
     only_lines_raise = False
 
     def __init__(self, matching: Matcher) -> None:
-        self._matching = matching
+        self.matching = matching
 
     def amounts(
         self, counts: Mapping[str, int], names: Names, columns: Columns
     ) -> Mapping[str, int]:
-        chosen = self._matching(columns)
+        chosen = self.matching(columns)
         return {"": sum(chosen)} if names is None else tally(compress(names, chosen))
 
     def value(self, group: Group) -> float:
         return group.amount / group.lines if group.lines else 0.0
+
+
+class Burn(Share):
+    """How fast the budget is spent; `evaluation.burn` keeps its long windows."""
+
+    def value(self, group: Group) -> float:
+        return group.amount
 
 
 class SumProduct(Additive):
@@ -252,10 +259,10 @@ class Lowest(Extreme):
 
 def measure_of(rule: Rule, kind: Kind) -> Measure:
     """How a rule measures."""
-    if rule.measure == SHARE:
+    if rule.measure in (SHARE, BURN):
         matching = measured(rule, kind)
         assert matching is not None
-        return Share(matching)
+        return Share(matching) if rule.measure == SHARE else Burn(matching)
     if rule.measure == LINES:
         return Lines()
     if rule.column is not None:
@@ -270,7 +277,7 @@ def measure_of(rule: Rule, kind: Kind) -> Measure:
 
 def counted(rule: Rule, kind: Kind) -> Matcher | None:
     """How to look for the lines that count at all, where not all do."""
-    if rule.measure == SHARE:
+    if rule.measure in (SHARE, BURN):
         return _of(each(rule.among), kind)
     return measured(rule, kind)
 

@@ -17,6 +17,7 @@ from analytics_engine.records.document import (
     pairs,
 )
 from analytics_engine.records.kind import (
+    BURN,
     DISTINCT,
     HIGHEST,
     LINES,
@@ -31,6 +32,7 @@ from analytics_engine.records.kind import (
 )
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.records.where import Conditions, each
+from analytics_engine.rules.burn import PAIRS, unreachable
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=900)]
 Amount = (
@@ -66,8 +68,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is measured, and when it is said."""
 
     name: Name
-    threshold: Amount | str | Percentile
-    """A number, or `<reference>.<column>`: each group's own; of a share also a percentile."""
+    threshold: Amount | str | Percentile | None = None
+    """A number, or `<reference>.<column>`: each group's own; of a share also a percentile. None for
+    a burn rate, which has those of `burn.PAIRS`."""
     source: Name = "orders"
     """The stream of whose lines it is."""
     measure: str = LINES
@@ -75,13 +78,18 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     column: str | None = None
     """Of `distinct`, `highest` and `lowest`: what they are taken of."""
     where: Conditions = None
-    """The lines measured; for a share, the lines whose share among all that count is measured."""
+    """The lines measured; for a share, the lines whose share among all that count is measured, and
+    for a burn rate the bad ones."""
     among: Conditions = None
     """The lines that count at all."""
     group_by: str | Network | None = None
     """A column, `<reference>.<column>`, or the network of a column's addresses."""
     comparison: Literal["at_least", "below"] = AT_LEAST
     minimum_lines: Annotated[int, msgspec.Meta(ge=0)] = 0
+    objective: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    """Of a burn rate: the share of the lines that count that is to be good."""
+    minimum_bad: Annotated[int, msgspec.Meta(ge=1)] = 10
+    """Of a burn rate: fewer bad lines in the long window are no reason to wake anyone."""
     window_seconds: Seconds = 15
     quiet_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
     reminder_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = 60
@@ -92,8 +100,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def window(self) -> int:
-        """Ticks."""
-        return self.window_seconds * SECOND
+        """Ticks of the history that what is measured is of; a burn rate's windows are longer."""
+        seconds = PAIRS[0].short if self.measure == BURN else self.window_seconds
+        return seconds * SECOND
 
     @property
     def quiet(self) -> int:
@@ -170,6 +179,23 @@ def parse(text: str, name: str, sources: Sources, *problems: Problems) -> list[R
     return rules
 
 
+def _senseless_burn(rule: Rule) -> Iterator[Problem]:
+    if rule.where is None:
+        yield "measure", "a burn rate needs 'where': the lines that are bad"
+    for key in ("threshold", "comparison", "minimum_lines", "window_seconds"):
+        if getattr(rule, key) != getattr(Rule(rule.name), key):
+            yield key, "is not for a burn rate, which has windows and factors of its own"
+    if rule.objective is None:
+        yield "measure", "a burn rate needs 'objective': the share that is to be good, e.g. 0.999"
+    elif never := unreachable(rule.objective):
+        least = 1 - 1 / never[0].factor
+        yield (
+            "objective",
+            f"though all were bad, the budget of {rule.objective:g} would not burn"
+            f" {float(never[0].factor):g} times as fast: expected {float(least):.3g} or more",
+        )
+
+
 def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
     """Keys whose values are each valid but make no rule together."""
     kind = source.kind
@@ -189,6 +215,12 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
                 yield key, condition.problem
     if rule.measure == SHARE and rule.where is None:
         yield "measure", "a share needs 'where': the lines whose share is measured"
+    if rule.measure == BURN:
+        yield from _senseless_burn(rule)
+    elif rule.objective is not None:
+        yield "objective", "is for the measure burn"
+    elif rule.threshold is None:
+        yield "threshold", "missing"
     if (rule.measure in (DISTINCT, HIGHEST, LOWEST)) != (rule.column is not None):
         yield "column", "is for the measures distinct, highest and lowest, which need it"
     elif rule.column is not None and rule.column not in kind.columns:

@@ -1,0 +1,243 @@
+"""A burn rate's windows, which are longer than the history: lines are counted in cells.
+
+What the cells hold is remembered like all of a rule's state. A pair of windows is judged at the
+ends of its cells alone. A line that came late counts in its own cell from then on; what was said is
+not corrected.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from itertools import compress
+
+import msgspec
+
+from analytics_engine.evaluation.incident import Incident
+from analytics_engine.evaluation.window import Terms, Window
+from analytics_engine.records.batch import Batch
+from analytics_engine.records.kind import Kind
+from analytics_engine.records.ticks import SECOND
+from analytics_engine.rules.burn import COARSE, FINE, PAIRS, budget
+from analytics_engine.rules.conditions import NEVER
+from analytics_engine.rules.measures import Entry, Group, Number
+from analytics_engine.rules.reference import References
+from analytics_engine.rules.rule import Rule
+
+ROOM = 100
+"""Groups at most: each keeps three days."""
+
+
+class Judged(msgspec.Struct, array_like=True):
+    """What a pair of windows was when it was judged last."""
+
+    hot: bool = False
+    rate: float = 0.0
+    """Of the long window."""
+    lines: int = 0
+
+
+class Saved(msgspec.Struct, array_like=True):
+    """What is remembered of a group."""
+
+    born: int
+    judged: list[Judged]
+    cells: dict[int, dict[int, tuple[int, int]]]
+    """By the ticks of a cell and its number: lines, and the bad ones among them."""
+
+
+class BurnGroup(Group):
+    """A group with its cells; what is judged of it stands in `amount` and `lines`."""
+
+    __slots__ = ("cells", "judged", "sums")
+
+    def __init__(self, name: str, saved: Saved) -> None:
+        super().__init__(name, saved.born, float(PAIRS[0].factor))
+        self.cells, self.judged = saved.cells, saved.judged
+        self.sums = [[0, 0] for _ in range(2 * len(PAIRS))]
+        """Of each pair's long window, and of its short one: lines, and bad ones."""
+
+    @property
+    def pair(self) -> int | None:
+        """The fastest pair that is hot."""
+        return next((number for number, one in enumerate(self.judged) if one.hot), None)
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(self.cells.values())
+
+
+class BurnWindow(Window):
+    """The groups of a rule that measures a burn rate."""
+
+    recounts = False
+    history = 0
+    lasting = max(pair.short for pair in PAIRS) * SECOND + COARSE
+
+    def __init__(
+        self,
+        rule: Rule,
+        kind: Kind,
+        references: References,
+        saved: Mapping[str, Saved],
+        decided: int,
+    ) -> None:
+        super().__init__(rule, kind, references)
+        self.is_hot, self.value = self._is_hot, self._value
+        self._room = min(rule.max_groups, ROOM)
+        self._budget = budget(rule.objective or 0)
+        self._needs_bad = [(pair.factor * self._budget).as_integer_ratio() for pair in PAIRS]
+        self._spans = [
+            (pair.cell, seconds * SECOND // pair.cell)
+            for pair in PAIRS
+            for seconds in (pair.long, pair.short)
+        ]
+        """Of each window: the ticks of a cell, and how many cells."""
+        self._tick = decided
+        self._firsts = [decided // cell - cells for cell, cells in self._spans]
+        """Of each window, the number of the first cell in it."""
+        for name, one in saved.items():
+            group = self.groups[name] = BurnGroup(name, one)
+            for cell, cells in group.cells.items():
+                for number, (lines, bad) in cells.items():
+                    self._sum(group, cell, number, lines, bad)
+
+    def saved(self) -> dict[str, Saved]:
+        return {
+            name: Saved(group.born, group.judged, group.cells)
+            for name, group in self.groups.items()
+            if isinstance(group, BurnGroup)
+        }
+
+    @property
+    def next_leave(self) -> int:
+        return (self._tick // FINE + 1) * FINE if self.groups else NEVER
+
+    def leave(self, tick: int) -> list[Group]:
+        """Move the windows on; at the end of a cell all groups are to be judged."""
+        moved, self._tick = self._tick // FINE != tick // FINE, tick
+        if not moved:
+            return []
+        firsts = [tick // cell - cells for cell, cells in self._spans]
+        oldest = {
+            cell: min(
+                first for (of, _), first in zip(self._spans, firsts, strict=True) if of == cell
+            )
+            for cell in (FINE, COARSE)
+        }
+        for group in list(self.groups.values()):
+            assert isinstance(group, BurnGroup)
+            gone: set[tuple[int, int]] = set()
+            for sums, (cell, _), *between in zip(
+                group.sums, self._spans, self._firsts, firsts, strict=True
+            ):
+                for number in _within(group.cells[cell], *between):
+                    lines, bad = group.cells[cell][number]
+                    sums[0] -= lines
+                    sums[1] -= bad
+                    gone.add((cell, number))
+            for cell, number in gone:
+                if number < oldest[cell]:
+                    del group.cells[cell][number]
+            self._forget(group)
+        self._firsts = firsts
+        return list(self.groups.values()) if tick % FINE == 0 else []
+
+    def seconds(self, group: Group) -> None:
+        """Any: only cells are known."""
+
+    def group(self, name: str, tick: int) -> Group:
+        group = self.groups.get(name)
+        if group is None:
+            saved = Saved(tick, [Judged() for _ in PAIRS], {FINE: {}, COARSE: {}})
+            group = self.groups[name] = BurnGroup(name, saved)
+        return group
+
+    def terms(self, group: Group, incident: Incident) -> Terms:
+        """Those of the fastest pair that is hot; at the end, of the fastest that was."""
+        assert isinstance(group, BurnGroup)
+        hot = group.pair
+        pair = PAIRS[(incident.pair or 0) if hot is None else hot]
+        return Terms(float(pair.factor), pair.long, pair.severity)
+
+    def pair(self, group: Group) -> int | None:
+        assert isinstance(group, BurnGroup)
+        return group.pair
+
+    def enter(self, batch: Batch) -> list[Entry]:
+        if batch.firsts is None:
+            return self._count(batch, batch.tick)
+        rows: dict[int, list[int]] = {}
+        for row, first in enumerate(batch.firsts):
+            rows.setdefault(first, []).append(row)
+        found = [self._count(batch.take(some), own) for own, some in sorted(rows.items())]
+        return [entry for entries in found for entry in entries]
+
+    def _count(self, batch: Batch, own: int) -> list[Entry]:
+        """Count lines that are of a tick."""
+        if self._counted is not None:
+            batch = batch.take(compress(range(len(batch)), self._counted(batch.columns)))
+        if not len(batch):
+            return []
+        names = self.names(batch.columns) or [""] * len(batch)
+        found: dict[str, tuple[int, int]] = {}
+        for name, is_bad in zip(names, self.measure.matching(batch.columns), strict=True):
+            lines, bad = found.get(name, (0, 0))
+            found[name] = lines + 1, bad + is_bad
+        entries: list[Entry] = []
+        for name in self.ordered(found):
+            lines, bad = found[name]
+            group = self.groups.get(name) or self.place(name, lines, batch.tick)
+            assert isinstance(group, BurnGroup)
+            for cell in group.cells:
+                self._add(group, cell, (own - 1) // cell, lines, bad)
+            entries.append((group, lines, bad))
+        return entries
+
+    def _add(self, group: BurnGroup, cell: int, number: int, lines: int, bad: int) -> None:
+        """Count lines in a cell, if a window still has it."""
+        if self._sum(group, cell, number, lines, bad):
+            seen, seen_bad = group.cells[cell].get(number, (0, 0))
+            group.cells[cell][number] = seen + lines, seen_bad + bad
+
+    def _sum(self, group: BurnGroup, cell: int, number: int, lines: int, bad: int) -> bool:
+        """Count a cell's lines in each window that has it; False if none has."""
+        found = False
+        for sums, (of, _), first in zip(group.sums, self._spans, self._firsts, strict=True):
+            if of == cell and number >= first:
+                sums[0] += lines
+                sums[1] += bad
+                found = True
+        return found
+
+    def _value(self, group: Group) -> Number:
+        """The burn rate in the long window of the pair that tells most, as it was judged last."""
+        assert isinstance(group, BurnGroup)
+        for number, pair in enumerate(PAIRS):
+            if self._tick % pair.cell == 0:
+                group.judged[number] = self._judge(number, *group.sums[2 * number :][:2])
+        told = group.judged[group.pair or 0]
+        group.amount, group.lines = told.rate, told.lines
+        return told.rate
+
+    def _judge(self, number: int, long: list[int], short: list[int]) -> Judged:
+        bad, of = self._needs_bad[number]
+        hot = long[1] >= self.rule.minimum_bad and all(
+            lines and failed * of >= lines * bad for lines, failed in (long, short)
+        )
+        rate = float(Fraction(long[1], long[0]) / self._budget) if long[0] else 0.0
+        return Judged(hot, rate, long[0])
+
+    def _is_hot(self, group: Group, _value: Number, _tick: int) -> bool:
+        assert isinstance(group, BurnGroup)
+        return group.pair is not None
+
+    def _forget(self, group: Group) -> None:
+        assert isinstance(group, BurnGroup)
+        if group.is_empty and group.name not in self.pinned:
+            self.groups.pop(group.name, None)
+
+
+def _within(cells: dict[int, tuple[int, int]], first: int, end: int) -> list[int]:
+    """The numbers of the cells of a range."""
+    if end - first > len(cells):
+        return [number for number in cells if first <= number < end]
+    return [number for number in range(first, end) if number in cells]

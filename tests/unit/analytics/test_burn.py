@@ -1,0 +1,201 @@
+"""Burn rates, against a count of every window at the end of every cell."""
+
+import random
+from bisect import bisect_left
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.records.ticks import milliseconds
+from analytics_engine.records.where import Where
+from analytics_engine.rules.rule import Rule
+
+from tests.unit.analytics.conftest import START, Driven, Put
+from tests.unit.analytics.test_rules import named
+
+HOUR = 3_600_000
+# Factor, long and short window, how often it is judged (in seconds), severity: as the workbook has.
+TABLE = (
+    ("14.4", 3_600, 300, 10, "critical"),
+    ("6", 21_600, 1_800, 60, "critical"),
+    ("3", 86_400, 7_200, 60, "warning"),
+    ("1", 259_200, 21_600, 60, "warning"),
+)
+BAD = Where("Country", equals="bad")
+
+
+def rule(objective: float = 0.99, minimum_bad: int = 3, **given: object) -> Rule:
+    return Rule(
+        "burn",
+        measure="burn",
+        objective=objective,
+        where=BAD,
+        minimum_bad=minimum_bad,
+        reminder_seconds=None,
+        **given,
+    )
+
+
+class Brute:
+    """One group: lines as (time, whether bad), each known from its time on."""
+
+    def __init__(self, lines: list[tuple[int, bool]], objective: float, minimum_bad: int) -> None:
+        self.times = sorted(time for time, _ in lines)
+        self.bad = sorted(time for time, bad in lines if bad)
+        self.budget = 1 - Fraction(str(objective))
+        self.minimum_bad = minimum_bad
+
+    def count(self, times: list[int], until: int, seconds: int) -> int:
+        return bisect_left(times, until) - bisect_left(times, until - seconds * 1000)
+
+    def hot(self, row: tuple, until: int) -> bool:
+        factor, long, short, _, _ = row
+        counts = [
+            (self.count(self.bad, until, seconds), self.count(self.times, until, seconds))
+            for seconds in (long, short)
+        ]
+        return counts[0][0] >= self.minimum_bad and all(
+            lines > 0 and Fraction(bad, lines) >= Fraction(factor) * self.budget
+            for bad, lines in counts
+        )
+
+    def said(self, quiet: int, end: int) -> list[tuple]:
+        """Kind, moment, factor, window, severity, lines and rate."""
+        found: list[tuple] = []
+        verdicts = [False] * len(TABLE)
+        counted = [(0, 0)] * len(TABLE)
+        opened, last_hot, fastest = False, 0, len(TABLE)
+        first = min(self.times) // 10_000 * 10_000
+        for now in range(first, end + 1, 10_000):
+            for number, row in enumerate(TABLE):
+                if now % (row[3] * 1000) == 0:
+                    verdicts[number] = self.hot(row, now)
+                    counted[number] = (
+                        self.count(self.bad, now, row[1]),
+                        self.count(self.times, now, row[1]),
+                    )
+            hot = next((number for number, verdict in enumerate(verdicts) if verdict), None)
+
+            def say(kind: str, number: int, moment: int, at: int) -> None:
+                bad, lines = counted[at]
+                rate = float(Fraction(bad, lines) / self.budget) if lines else 0.0
+                factor, long, _, _, severity = TABLE[number]
+                found.append((kind, moment, float(factor), long, severity, lines, rate))
+
+            if hot is not None:
+                if not opened:
+                    opened, fastest = True, hot
+                    say("OPEN", hot, now, hot)
+                elif hot < fastest:
+                    fastest = hot
+                    say("REMINDER", hot, now, hot)
+                last_hot = now + 9_900  # nothing changes until the next cell ends
+            elif opened and now + 9_900 >= last_hot + quiet:
+                say("CLOSE", fastest, last_hot + quiet, 0)
+                opened = False
+        return found
+
+
+def told(alarms: list[Alarm], scope: str = "") -> list[tuple]:
+    return [
+        (
+            alarm.kind,
+            milliseconds(alarm.event_time),
+            alarm.threshold,
+            alarm.window_seconds,
+            alarm.severity,
+            alarm.order_count,
+            alarm.value,
+        )
+        for alarm in alarms
+        if alarm.scope == scope
+    ]
+
+
+def stream(rng: random.Random) -> list[tuple[int, bool]]:
+    """Quiet hours, incidents of all lengths, and gaps, over some days."""
+    lines, now = [], 0
+    while now < 5 * 24 * HOUR:
+        length = rng.choice((2, 15, 60, 600, 1_500)) * 60_000
+        every = rng.choice((4_000, 20_000, 100_000, length))
+        failing = rng.choice((0, 0, 0.002, 0.02, 0.1, 0.5, 1))
+        for time in range(now, now + length, every):
+            lines.append((START + time + rng.randrange(every), rng.random() < failing))
+        now += length
+    return sorted(lines)
+
+
+def put(lines: list[tuple[int, bool]], group: str = "x") -> list[Put]:
+    return [
+        Put(
+            time - START + 100,
+            time - START,
+            f"{group}{number}",
+            columns={"Country": "bad" if bad else "good", "StockCode": group},
+        )
+        for number, (time, bad) in enumerate(lines)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_burn_rate_is_what_a_count_of_its_windows_says(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    objective = rng.choice((0.99, 0.999, 0.95))
+    driven = Driven([rule(objective, group_by="StockCode")], path=tmp_path / "state")
+    streams = {name: stream(rng) for name in ("x", "y")}
+    records = sorted(
+        (one for name, lines in streams.items() for one in put(lines, name)),
+        key=lambda one: one.put_ms,
+    )
+    alarms: list[Alarm] = []
+    first = 0
+    for last, (one, following) in enumerate(pairwise(records), 1):
+        if last - first > len(records) // 9 and following.put_ms > one.put_ms + 2_000:
+            alarms += driven.put(records[first:last])
+            alarms += driven.idle(one.put_ms + 1_000)
+            driven.store.save({"orders": driven.engine})
+            driven.restart()  # what it does not remember is lost
+            first = last
+    alarms += driven.put(records[first:])
+    end = max(one.put_ms for one in records) + 8 * 24 * HOUR
+    alarms += driven.idle(end)
+    for name, lines in streams.items():
+        wanted = Brute(lines, objective, 3).said(60_000, START + end - 1_000)
+        assert told(alarms, name) == wanted
+        assert {"OPEN", "CLOSE"} <= {one[0] for one in wanted}
+
+
+def test_a_late_line_counts_in_its_own_cell_and_corrects_nothing() -> None:
+    driven = Driven([rule()])
+    lines = [(START + n * 1_000, False) for n in range(600)]
+    records = put(lines)
+    late = [Put(700_000, n, f"late{n}", columns={"Country": "bad"}) for n in range(60_000, 60_100)]
+    driven.put([*records, *late])
+    driven.idle(8 * HOUR)
+    opened, closed = driven.alarms
+    assert (opened.kind, closed.kind) == ("OPEN", "CLOSE")
+    assert milliseconds(opened.event_time) == START + 720_000
+    assert (opened.order_count, opened.window_seconds) == (len(records) + len(late), 21_600)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("objective: 0.9", "objective: though all were bad, the budget of 0.9 would not burn 14.4"),
+        ("threshold: 3, objective: 0.999", "threshold: is not for a burn rate"),
+        ("window_seconds: 60, objective: 0.999", "window_seconds: is not for a burn rate"),
+        ("severity: info", "measure: a burn rate needs 'objective'"),
+    ],
+)
+def test_a_burn_rate_that_means_nothing_is_refused(given: str, message: str) -> None:
+    found = named(f"measure: burn, where: {{column: Country, equals: x}}, {given}")
+    assert any(error.startswith(f"r:1: {message}") for error in found), found
+
+
+def test_an_objective_is_of_burn_rates_and_bad_lines_are_named() -> None:
+    assert any(
+        "is for the measure burn" in error for error in named("threshold: 1, objective: 0.9")
+    )
+    assert any("needs 'where'" in error for error in named("measure: burn, objective: 0.99"))
