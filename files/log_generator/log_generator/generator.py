@@ -173,7 +173,7 @@ class Generator:
         batch: list[bytes] = []
 
         def add(invoice: bytes, body: bytes) -> None:
-            address = record.client_address(invoice)
+            address = record.client_address(record.customer(body, self._config.format), invoice)
             batch.append(b"%b%b%b%b\n" % (body, stamp, self._separator, address))
 
         while self._line and self._due <= self._elapsed and len(batch) < _BATCH:

@@ -118,9 +118,10 @@ def rest_of(
 ) -> bytes | None:
     """What is missing of a line; None where `partial` is not its beginning."""
     separator = record.SEPARATOR[form].encode()
+    address = record.client_address(record.customer(body, form), invoice)
     begun = partial[len(body) : len(body) + len(_LOWEST)]
     for time in (now, last, begun + _LOWEST[len(begun) :]):
-        whole = body + time + separator + record.client_address(invoice) + b"\n"
+        whole = body + time + separator + address + b"\n"
         if time and whole.startswith(partial):
             return whole[len(partial) :]
     return None

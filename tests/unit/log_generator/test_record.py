@@ -1,6 +1,7 @@
 import csv
 import io
 import ipaddress
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -47,18 +48,46 @@ def test_csv_quotes_only_what_needs_it():
 
 
 def test_addresses_are_documentation_addresses_in_their_shortest_form():
-    texts = [record.client_address(b"%d" % number).decode() for number in range(2000)]
+    texts = [record.client_address(b"%d" % number, b"1").decode() for number in range(4000)]
     addresses = [ipaddress.ip_address(text) for text in texts]
     assert [str(address) for address in addresses] == texts
     assert all(any(address in network for network in NETWORKS) for address in addresses)
     for network in NETWORKS:
-        assert sum(address in network for address in addresses) > 200
-    assert len(set(texts)) > 1300
+        assert sum(address in network for address in addresses) > 100
+    by_address = Counter(texts)
+    assert max(by_address.values()) <= 6
+    assert len(by_address) > 3750
 
 
-def test_the_address_of_an_invoice_never_changes():
-    assert record.client_address(b"536365") == b"203.0.113.31"
-    assert record.client_address(b"536365.2") != record.client_address(b"536365")
+def test_an_address_is_the_customers_and_moves_within_one_network():
+    assert record.client_address(b"17850", b"536365") == b"2001:db8:7105:3ccd::ece7"
+    fixed, moving = 0, 0
+    for number in range(200):
+        some = {record.client_address(b"%d" % number, b"%d" % invoice) for invoice in range(9)}
+        networks = {
+            ipaddress.ip_network((text.decode(), 64), strict=False) for text in some if b":" in text
+        }
+        if networks:
+            assert len(networks) == 1
+            moving += len(some) > 1
+        else:
+            fixed += len(some) == 1
+    assert (moving, fixed) == (200 - fixed, fixed)
+    assert 10 < fixed < 50
+
+
+def test_a_guests_address_is_that_of_the_invoice():
+    guests = {record.client_address(b"", b"%d" % number) for number in range(100)}
+    assert len(guests) > 90
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv"])
+def test_the_customer_is_found_whatever_stands_before(form):
+    for description in ("PLAIN", '7" FRAME, RED', "a,b"):
+        for customer in ("17850", ""):
+            fields = ["1", "A", description, "1", "1/1/2011 8:00", "1", customer, "Eire, that is"]
+            body = record.body(fields, 2, form).encode()
+            assert record.customer(body, form) == customer.encode()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +106,7 @@ def test_event_time(milliseconds, text):
 def test_event_time_is_found_again(form):
     separator = record.SEPARATOR[form].encode()
     time = record.event_time(1_769_860_800_123)
-    line = b"x" + separator + time + separator + record.client_address(b"1") + b"\n"
+    line = b"x" + separator + time + separator + record.client_address(b"1", b"1") + b"\n"
     assert record.event_time_of(line) == time
     assert record.event_time_of(line[:-1]) is None
     assert record.event_time_of(b"something else\n") is None

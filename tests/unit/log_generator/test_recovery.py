@@ -106,22 +106,25 @@ def test_what_another_program_left_in_the_log_stays(machine):
     assert host.log.read_bytes().startswith(b"not ours\n100001,")
 
 
+BODY = b"1,A,,1,,,17850,,1,"
+
+
 @pytest.mark.parametrize(
     ("partial", "rest"),
     [
-        (b"1,", b"A,1,2026-01-01T00:00:09.000Z,"),
-        (b"1,A,1,2026-01-01T00:00:0", b"9.000Z,"),
-        (b"1,A,1,2026-01-01T00:00:05", b".000Z,"),
-        (b"1,A,1,2026-01-01T00:00:05.123Z", b","),
-        (b"1,A,1,2026-01-01T00:00:07.", b"000Z,"),
+        (b"1,", b"A,,1,,,17850,,1,2026-01-01T00:00:09.000Z,"),
+        (b"%b2026-01-01T00:00:0" % BODY, b"9.000Z,"),
+        (b"%b2026-01-01T00:00:05" % BODY, b".000Z,"),
+        (b"%b2026-01-01T00:00:05.123Z" % BODY, b","),
+        (b"%b2026-01-01T00:00:07." % BODY, b"000Z,"),
     ],
 )
 def test_a_half_line_gets_a_time_between_the_last_and_now(partial, rest):
     found = recovery.rest_of(
-        partial, b"1", b"1,A,1,", "csv", b"2026-01-01T00:00:05.000Z", b"2026-01-01T00:00:09.000Z"
+        partial, b"1", BODY, "csv", b"2026-01-01T00:00:05.000Z", b"2026-01-01T00:00:09.000Z"
     )
-    assert found == rest + record.client_address(b"1") + b"\n"
+    assert found == rest + record.client_address(b"17850", b"1") + b"\n"
 
 
 def test_a_half_line_of_another_is_not_finished():
-    assert recovery.rest_of(b"2,", b"1", b"1,A,1,", "csv", b"", b"2026-01-01T00:00:09.000Z") is None
+    assert recovery.rest_of(b"2,", b"1", BODY, "csv", b"", b"2026-01-01T00:00:09.000Z") is None
