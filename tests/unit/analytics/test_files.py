@@ -193,7 +193,9 @@ def test_a_long_field_and_a_torn_one_end_nothing(backtest) -> None:
 
 
 def test_an_interrupted_one_says_nothing_more(start) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
     process = start("-", stdin=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     process.stdin.write(LINES)  # more than a pipe holds: it reads
     process.stdin.flush()
     process.send_signal(signal.SIGINT)
