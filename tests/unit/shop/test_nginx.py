@@ -8,29 +8,28 @@ import signal
 import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from analytics_engine.records import kind
 
 from tests.unit.roles.rendering import Role
 from tests.unit.shop.conftest import ORDER, Connection, ask, eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-NUMBERS = {"Status": int, "Seconds": (int, float), "Bytes": int}
-TEXTS = {
-    *("EventTime", "RequestId", "Server", "Service", "Direction", "To", "Method", "Host", "Path"),
-    *("Route", "Visitor", "ClientIP", "Peer", "Upstream", "UpstreamStatus", "UpstreamSeconds"),
-    "Trace",
-}
-"""The request's fields that are not of probes alone."""
+ACCESS = kind.load(Path(__file__).parents[3] / "analytics/records")["access"]
+COLUMNS = list(ACCESS.columns)[: list(ACCESS.columns).index("Check")]
+"""Those that are not of probes alone."""
+TYPES = {"text": str, "address": str, "integer": int, "number": (int, float)}
 
 
 def held(text):
     """A line, held against the contract."""
     assert not re.search(rb"[\x00-\x1f]", text), text
     line = json.loads(text.decode())
-    assert line.keys() == TEXTS | NUMBERS.keys()
-    assert all(type(line[name]) is str for name in TEXTS), line
-    assert all(isinstance(line[name], kind) for name, kind in NUMBERS.items()), line
+    assert list(line) == COLUMNS
+    for name, value in line.items():
+        assert isinstance(value, TYPES[ACCESS.columns[name]]), (name, value)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["EventTime"])
     written = datetime.fromisoformat(line["EventTime"])
     assert timedelta(0) <= datetime.now(UTC) - written < timedelta(minutes=5)
