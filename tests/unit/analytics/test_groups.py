@@ -166,3 +166,16 @@ def test_a_group_with_many_values_at_one_tick_opens_once() -> None:
     driven.put([line for invoice in "abcde" for line in puts([0], invoice)])
     driven.idle(5_000)
     assert [(alarm.kind, alarm.value) for alarm in driven.alarms] == [("OPEN", 5)]
+
+
+def test_a_long_incidents_top_has_each_of_its_lines_once() -> None:
+    """Both are brought up to date together, though they were counted up to different ticks."""
+    driven = Driven([Rule("r", 5, group_by="Country", window_seconds=10, quiet_seconds=20)])
+    times = {"a": range(0, 200_000, 500), "b": range(23_000, 170_000, 700)}
+    lines = [line for name, some in times.items() for line in puts(some, name, Country=name)]
+    driven.put(lines)
+    driven.idle(300_000)
+    closed = {alarm.scope: alarm for alarm in driven.alarms if alarm.kind == "CLOSE"}
+    for name, some in times.items():
+        assert closed[name].total == len(some)
+        assert closed[name].top["Country"] == [(name, len(some))]
