@@ -114,6 +114,34 @@ def test_what_flink_cannot_do_is_left_out_with_the_reason(tmp_path: Path) -> Non
     assert "orders_silent" not in sql
 
 
+OF_ENGINE = {
+    "sum": ("measure: revenue, threshold: 1", "it measures revenue"),
+    "extreme": ("measure: highest, column: UnitPrice, threshold: 1", "it measures highest"),
+    "budget": (
+        "measure: burn, objective: 0.99, where: {column: Country, equals: x}",
+        "it measures burn",
+    ),
+    "network": (
+        "group_by: {column: ClientIP, network: [24, 64]}, threshold: 1",
+        "it groups addresses by network",
+    ),
+    "silence": ("comparison: below, threshold: 1", "silence makes no events"),
+}
+
+
+def test_each_rule_that_is_the_embedded_engines_is_refused_with_its_reason(tmp_path: Path) -> None:
+    rules = [f"- {{name: {name}, {text}}}" for name, (text, _) in OF_ENGINE.items()]
+    rules.append("- {name: taken, threshold: 1}")
+    (tmp_path / "rules.yml").write_text("rules:\n" + "\n".join(rules))
+    (tmp_path / "reference").mkdir()
+    options = ["--rules", tmp_path / "rules.yml", "--references", tmp_path / "reference"]
+    made = packer(*options, "--output", tmp_path, *connector(__file__))
+    assert made["rules"] == ["taken"]
+    assert made["refused"].keys() == OF_ENGINE.keys()
+    for name, (_, reason) in OF_ENGINE.items():
+        assert made["refused"][name].startswith(reason)
+
+
 def test_where_flink_can_do_no_rule_it_is_said(inputs: Path) -> None:
     (inputs / "rules.yml").write_text(
         "rules:\n  - {name: quiet, comparison: below, threshold: 1, window_seconds: 60}\n"

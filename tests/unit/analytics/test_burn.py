@@ -186,7 +186,8 @@ def test_a_late_line_counts_in_its_own_cell_and_corrects_nothing() -> None:
         ("objective: 0.9", "objective: though all were bad, the budget of 0.9 would not burn 14.4"),
         ("threshold: 3, objective: 0.999", "threshold: is not for a burn rate"),
         ("window_seconds: 60, objective: 0.999", "window_seconds: is not for a burn rate"),
-        ("severity: info", "measure: a burn rate needs 'objective'"),
+        ("severity: info, objective: 0.999", "severity: is not for a burn rate"),
+        ("minimum_bad: 5", "measure: a burn rate needs 'objective'"),
     ],
 )
 def test_a_burn_rate_that_means_nothing_is_refused(given: str, message: str) -> None:
@@ -195,7 +196,7 @@ def test_a_burn_rate_that_means_nothing_is_refused(given: str, message: str) -> 
 
 
 def test_an_objective_is_of_burn_rates_and_bad_lines_are_named() -> None:
-    assert any(
-        "is for the measure burn" in error for error in named("threshold: 1, objective: 0.9")
-    )
+    for key in ("objective: 0.99", "minimum_bad: 5"):
+        found = named(f"threshold: 1, {key}")
+        assert any("is for the measure burn" in error for error in found), found
     assert any("needs 'where'" in error for error in named("measure: burn, objective: 0.99"))

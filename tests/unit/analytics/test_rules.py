@@ -183,7 +183,7 @@ def test_all_errors_are_named_at_once() -> None:
     text = "rules:\n- name: 1\n  colour: red\n- threshold: x\n- {name: b, threshold: x, y: 1}"
     with pytest.raises(InputError) as raised:
         define(SOURCES, text, "r", {})
-    assert len(raised.value.errors) == 5
+    assert len(raised.value.errors) == 6
 
 
 @pytest.mark.parametrize(

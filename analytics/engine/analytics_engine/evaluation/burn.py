@@ -68,6 +68,7 @@ class BurnGroup(Group):
 class BurnWindow(Window):
     """The groups of a rule that measures a burn rate."""
 
+    groups: dict[str, BurnGroup]
     recounts = False
     history = 0
     lasting = max(pair.short for pair in PAIRS) * SECOND + COARSE
@@ -104,7 +105,6 @@ class BurnWindow(Window):
         return {
             name: Saved(group.born, group.judged, group.cells)
             for name, group in self.groups.items()
-            if isinstance(group, BurnGroup)
         }
 
     @property
@@ -124,7 +124,6 @@ class BurnWindow(Window):
             for cell in (FINE, COARSE)
         }
         for group in list(self.groups.values()):
-            assert isinstance(group, BurnGroup)
             gone: set[tuple[int, int]] = set()
             for sums, (cell, _), *between in zip(
                 group.sums, self._spans, self._firsts, firsts, strict=True
@@ -141,35 +140,27 @@ class BurnWindow(Window):
         self._firsts = firsts
         return list(self.groups.values()) if tick % FINE == 0 else []
 
-    def seconds(self, group: Group) -> None:
+    def seconds(self, group: BurnGroup) -> None:
         """Any: only cells are known."""
 
-    def group(self, name: str, tick: int) -> Group:
+    def group(self, name: str, tick: int) -> BurnGroup:
         group = self.groups.get(name)
         if group is None:
             saved = Saved(tick, [Judged() for _ in PAIRS], {FINE: {}, COARSE: {}})
             group = self.groups[name] = BurnGroup(name, saved)
         return group
 
-    def terms(self, group: Group, incident: Incident) -> Terms:
+    def terms(self, group: BurnGroup, incident: Incident) -> Terms:
         """Those of the fastest pair that is hot; at the end, of the fastest that was."""
-        assert isinstance(group, BurnGroup)
         hot = group.pair
         pair = PAIRS[(incident.pair or 0) if hot is None else hot]
         return Terms(float(pair.factor), pair.long, pair.severity)
 
-    def pair(self, group: Group) -> int | None:
-        assert isinstance(group, BurnGroup)
+    def pair(self, group: BurnGroup) -> int | None:
         return group.pair
 
     def enter(self, batch: Batch) -> list[Entry]:
-        if batch.firsts is None:
-            return self._count(batch, batch.tick)
-        rows: dict[int, list[int]] = {}
-        for row, first in enumerate(batch.firsts):
-            rows.setdefault(first, []).append(row)
-        found = [self._count(batch.take(some), own) for own, some in sorted(rows.items())]
-        return [entry for entries in found for entry in entries]
+        return [entry for own, some in batch.by_first() for entry in self._count(some, own)]
 
     def _count(self, batch: Batch, own: int) -> list[Entry]:
         """Count lines that are of a tick."""
@@ -186,7 +177,6 @@ class BurnWindow(Window):
         for name in self.ordered(found):
             lines, bad = found[name]
             group = self.groups.get(name) or self.place(name, lines, batch.tick)
-            assert isinstance(group, BurnGroup)
             for cell in group.cells:
                 self._add(group, cell, (own - 1) // cell, lines, bad)
             entries.append((group, lines, bad))
@@ -208,9 +198,8 @@ class BurnWindow(Window):
                 found = True
         return found
 
-    def _value(self, group: Group) -> Number:
+    def _value(self, group: BurnGroup) -> Number:
         """The burn rate in the long window of the pair that tells most, as it was judged last."""
-        assert isinstance(group, BurnGroup)
         for number, pair in enumerate(PAIRS):
             if self._tick % pair.cell == 0:
                 group.judged[number] = self._judge(number, *group.sums[2 * number :][:2])
@@ -226,12 +215,10 @@ class BurnWindow(Window):
         rate = float(Fraction(long[1], long[0]) / self._budget) if long[0] else 0.0
         return Judged(hot, rate, long[0])
 
-    def _is_hot(self, group: Group, _value: Number, _tick: int) -> bool:
-        assert isinstance(group, BurnGroup)
+    def _is_hot(self, group: BurnGroup, _value: Number, _tick: int) -> bool:
         return group.pair is not None
 
-    def _forget(self, group: Group) -> None:
-        assert isinstance(group, BurnGroup)
+    def _forget(self, group: BurnGroup) -> None:
         if group.is_empty and group.name not in self.pinned:
             self.groups.pop(group.name, None)
 

@@ -173,12 +173,9 @@ class Window:
                 self._on_time.append((leaving, entries))
             return entries
         entered: list[Entry] = []
-        rows: dict[int, list[int]] = {}
-        for row, first in enumerate(batch.firsts):
-            rows.setdefault(first + self.rule.window, []).append(row)
-        for leaving, some in sorted(rows.items()):
-            if leaving > batch.tick:
-                entries = self._enter(batch.take(some), leaving)
+        for first, some in batch.by_first():
+            if (leaving := first + self.rule.window) > batch.tick:
+                entries = self._enter(some, leaving)
                 heapq.heappush(self._late, (leaving, batch.tick, entries))
                 entered += entries
         return entered

@@ -1,6 +1,6 @@
 """Lines in columns: what passes from the streams to the rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,6 +32,17 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
             return Batch(tick, self.test, columns)
         firsts = self.firsts and [self.firsts[row] for row in rows]
         return Batch(self.tick, self.test, columns, firsts)
+
+    def by_first(self) -> Iterator[tuple[int, "Batch"]]:
+        """The lines of each own tick, in order; this batch where none came late."""
+        if self.firsts is None:
+            yield self.tick, self
+            return
+        rows: dict[int, list[int]] = {}
+        for row, first in enumerate(self.firsts):
+            rows.setdefault(first, []).append(row)
+        for first, some in sorted(rows.items()):
+            yield first, self.take(some)
 
 
 def joined(batches: Sequence[Batch]) -> Batch:

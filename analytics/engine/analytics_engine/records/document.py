@@ -6,7 +6,7 @@ YAML takes some words for other things than people mean by them: NO for a truth 
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -74,10 +74,12 @@ def convert(
     node: yaml.Node,
     kind: type[Struct],
     problems: Callable[[Struct], Iterator[Problem]] = lambda _: iter(()),
+    required: Collection[str] = (),
 ) -> tuple[Struct | None, list[Wrong]]:
     """A mapping as a struct, or None and all that is wrong with it.
 
-    `problems` finds what is wrong with one whose values are each valid.
+    `required` keys may not be missing though the struct has a default. `problems` finds what is
+    wrong with one whose values are each valid.
     """
     here = node.start_mark.line + 1
     if not isinstance(node, yaml.MappingNode):
@@ -98,8 +100,9 @@ def convert(
     broken = {key for key in fields if key in given and key not in values}
     for key, field in fields.items():
         if key not in values:
-            if field.required and key not in broken:
+            if (field.required or key in required) and key not in broken:
                 wrong.append(Wrong(here, f"{key}: missing"))
+                broken.add(key)
             continue
         try:
             msgspec.convert(values[key], field.type)

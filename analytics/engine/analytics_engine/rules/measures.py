@@ -141,13 +141,6 @@ class Share(Additive):
         return group.amount / group.lines if group.lines else 0.0
 
 
-class Burn(Share):
-    """How fast the budget is spent; `evaluation.burn` keeps its long windows."""
-
-    def value(self, group: Group) -> float:
-        return group.amount
-
-
 class SumProduct(Additive):
     """The sum of the product of some columns; a line without numbers there adds nothing."""
 
@@ -262,7 +255,7 @@ def measure_of(rule: Rule, kind: Kind) -> Measure:
     if rule.measure in (SHARE, BURN):
         matching = measured(rule, kind)
         assert matching is not None
-        return Share(matching) if rule.measure == SHARE else Burn(matching)
+        return Share(matching)
     if rule.measure == LINES:
         return Lines()
     if rule.column is not None:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Annotated, Literal
 
 import msgspec
+import yaml
 
 from analytics_engine.errors import InputError
 from analytics_engine.records.document import (
@@ -164,7 +165,7 @@ def parse(text: str, name: str, sources: Sources, *problems: Problems) -> list[R
     lines: dict[str, int] = {}
     wrong: list[Wrong] = []
     for entry in nodes:
-        rule, found = convert(entry, Rule, all_problems)
+        rule, found = convert(entry, Rule, all_problems, _required(entry))
         wrong += found
         if rule is None:
             continue
@@ -179,12 +180,19 @@ def parse(text: str, name: str, sources: Sources, *problems: Problems) -> list[R
     return rules
 
 
+def _required(entry: yaml.Node) -> tuple[str, ...]:
+    """All rules but those of burn rates have a threshold."""
+    given = dict(pairs(entry)) if isinstance(entry, yaml.MappingNode) else {}
+    is_burn = "measure" in given and given["measure"].value == BURN
+    return () if is_burn else ("threshold",)
+
+
 def _senseless_burn(rule: Rule) -> Iterator[Problem]:
     if rule.where is None:
         yield "measure", "a burn rate needs 'where': the lines that are bad"
-    for key in ("threshold", "comparison", "minimum_lines", "window_seconds"):
+    for key in ("threshold", "comparison", "minimum_lines", "window_seconds", "severity"):
         if getattr(rule, key) != getattr(Rule(rule.name), key):
-            yield key, "is not for a burn rate, which has windows and factors of its own"
+            yield key, "is not for a burn rate, whose pairs of windows say it"
     if rule.objective is None:
         yield "measure", "a burn rate needs 'objective': the share that is to be good, e.g. 0.999"
     elif never := unreachable(rule.objective):
@@ -217,10 +225,10 @@ def _senseless(rule: Rule, source: Source) -> Iterator[Problem]:
         yield "measure", "a share needs 'where': the lines whose share is measured"
     if rule.measure == BURN:
         yield from _senseless_burn(rule)
-    elif rule.objective is not None:
-        yield "objective", "is for the measure burn"
-    elif rule.threshold is None:
-        yield "threshold", "missing"
+    else:
+        for key in ("objective", "minimum_bad"):
+            if getattr(rule, key) != getattr(Rule(rule.name), key):
+                yield key, "is for the measure burn"
     if (rule.measure in (DISTINCT, HIGHEST, LOWEST)) != (rule.column is not None):
         yield "column", "is for the measures distinct, highest and lowest, which need it"
     elif rule.column is not None and rule.column not in kind.columns:
