@@ -101,11 +101,15 @@ def _status(options: argparse.Namespace) -> int:
     if state.updated_at:
         age = (datetime.now(UTC) - datetime.fromisoformat(state.updated_at)).total_seconds()
     faults = silence(age) + ([f"paused: {state.paused}"] if state.paused else [])
+    if state.waiting:
+        faults.append(f"orders wait for the shop: {state.waiting}")
     if options.json:
         answer = {
             "lines_written": state.lines + state.injected,
             "last_event_time": state.last_event_time,
+            "refused_orders": state.refused,
             "paused": state.paused,
+            "waiting": state.waiting,
             "positions": state.positions,
             "updated_at": state.updated_at or None,
             "faults": faults,

@@ -31,6 +31,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recorded_speed: float = 60.0
     surges: tuple[Surge, ...] = ()
     min_free_mb: int = 256
+    shop: Path | None = None
+    """The unix socket of the HTTP server where orders are placed; none to write without one."""
+    views_per_order: int = 4
+    views_per_second: float = 20.0
+    """At most, however fast the orders come."""
 
 
 def load(path: Path) -> Config:
@@ -53,14 +58,15 @@ def _decode(kind: type, value: Any) -> Any:
 def problems(config: Config) -> list[str]:
     found = [
         f"{name}: must be an absolute path, not {str(path)!r}"
-        for name in ("dataset", "log", "state_directory")
-        if not (path := getattr(config, name)).is_absolute()
+        for name in ("dataset", "log", "state_directory", "shop")
+        if (path := getattr(config, name)) and not path.is_absolute()
     ]
-    for name in ("lines_per_second", "recorded_speed"):
+    for name in ("lines_per_second", "recorded_speed", "views_per_second"):
         if not 0 < (value := getattr(config, name)) < float("inf"):
             found.append(f"{name}: must be more than 0, not {value:g}")
-    if config.min_free_mb < 0:
-        found.append(f"min_free_mb: must be at least 0, not {config.min_free_mb}")
+    for name in ("min_free_mb", "views_per_order"):
+        if (number := getattr(config, name)) < 0:
+            found.append(f"{name}: must be at least 0, not {number}")
     for number, surge in enumerate(config.surges):
         place = f"surges[{number}]"
         if surge.start < 0:

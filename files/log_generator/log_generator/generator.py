@@ -4,20 +4,22 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from log_generator import inject, ownership, record, recovery, replay, slices
 from log_generator import state as states
+from log_generator.checkout import Answer as Placing
+from log_generator.checkout import Checkout, Order
 from log_generator.checkpoint import Checkpoints
 from log_generator.config import Config
 from log_generator.errors import ControlError
 from log_generator.order_log import OrderLog
 from log_generator.ownership import Answer, Change, Ownership
 from log_generator.prepared import Prepared
-from log_generator.replay import Line, Replay
+from log_generator.replay import Line, Lookahead, Replay
 from log_generator.schedule import Pace, Schedule
 from log_generator.state import Injection, State
 
@@ -28,6 +30,9 @@ _BATCH_BYTES = 1_000_000  # so much must be free in any case
 _LONGEST_STEP = 1.0  # more time than this did not pass for the schedule: it does not catch up
 _CHECKPOINT_EVERY = 1.0
 _SIGN_OF_LIFE_EVERY = 10.0
+_ANSWER = 0.05  # how long the shop's answer is waited for; then drops and requests have a turn
+_LONGEST_BACKOFF = 10.0
+_FAILURES = 3  # so many in turn, and the operator should know
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +63,7 @@ class Generator:
         prepared: Prepared,
         clock: Clock | None = None,
         free: Callable[[Path], int] = free_bytes,
+        checkout: Checkout | None = None,
     ) -> None:
         self._config, self._clock, self._free = config, clock or Clock(), free
         self._drops = inject.directory_in(config.state_directory)
@@ -65,6 +71,9 @@ class Generator:
         self._checkpoints = Checkpoints(config.state_directory)
         self._separator = record.SEPARATOR[config.format].encode()
         self._prepared, self._schedule = prepared, Schedule(config.surges)
+        self._checkout = checkout
+        self._failures, self._again = 0, 0.0
+        self.waiting: str | None = None
 
         now = self._clock.now()
         saved = states.load(config.state_directory)
@@ -72,7 +81,8 @@ class Generator:
             saved, config.log, prepared, self._drops, config.format, record.event_time(now)
         )
         self._saved = saved
-        self.lines, self.injected = saved.lines, saved.injected
+        self.lines, self.injected, self.refused = saved.lines, saved.injected, saved.refused
+        self._placed = dict(saved.placed)
         self._elapsed, self._last_due = saved.elapsed, saved.last_due
         self._last_recorded = saved.last_recorded
         self._event_time = (saved.last_event_time or "").encode()
@@ -100,7 +110,8 @@ class Generator:
         passed, self._last_step = min(now - self._last_step, _LONGEST_STEP), now
         self._look_around(now)
         if self.paused is None and self._flush():
-            self._elapsed += passed
+            if not self._failures:  # while orders fail no time passes for the schedule, either
+                self._elapsed += passed
             self._turn_over()
             while self._write_due(now):
                 pass
@@ -108,6 +119,8 @@ class Generator:
         if self.paused:
             return IDLE
         wait = self._due - self._elapsed if self._line else IDLE
+        if self._failures:
+            wait = self._again - now
         if self._given_left():
             wait = min(wait, self._given_due - now)
         return min(max(wait, TICK), IDLE)
@@ -116,6 +129,8 @@ class Generator:
         """Save the exact state. With a half line unwritten the last one stands, for recovery."""
         if not self._unwritten:
             self._save()
+        if self._checkout:
+            self._checkout.close()
         self._log.close()
 
     def state(self) -> State:
@@ -131,6 +146,9 @@ class Generator:
             last_event_time=self._event_time.decode() or None,
             log=self._log.position(),
             injection=Injection(self._batch, self._given_done) if self._batch else None,
+            placed=dict(self._placed),
+            refused=self.refused,
+            waiting=self.waiting,
             paused=self.paused,
             updated_at=record.event_time(self._clock.now()).decode(),
         )
@@ -139,14 +157,16 @@ class Generator:
         """Change the slices, durably, before it is answered; ControlError where that cannot be."""
         if not self._flush():
             raise ControlError(f"a line is half written: {self.paused}")
-        before, dataset = self._ownership(), self._saved.dataset
+        before, dataset, placed = self._ownership(), self._saved.dataset, self._placed
         after = ownership.apply(before, asked, dataset)
         if after != before:
             if not before.owned:  # it joins the fleet's schedule, and does not catch up
                 self._elapsed = max(self._elapsed, asked.elapsed)
                 self._last_due = max(self._last_due, self._elapsed)
+            self._placed = {}  # of the invoices under way, those that stay here are asked for again
             self._own(after)
             if not self._save():
+                self._placed = placed
                 self._own(before)
                 raise ControlError("the state cannot be saved")
             logger.info("slices: %s", slices.render(after.owned) or "none")
@@ -162,7 +182,7 @@ class Generator:
         self._owned = held.owned
         self._replay = Replay(self._prepared, held.owned, held.positions)
         self._pace = Pace(self._config, held.owned)
-        self._sequence: Iterator[Line] = iter(self._replay)
+        self._sequence = Lookahead(self._replay)
         self._draw()
         if self._owned and not self._line:
             logger.warning("the data set has no row in the slices %s", slices.render(self._owned))
@@ -171,29 +191,81 @@ class Generator:
         """Write a batch of what is due by now; whether there may be more."""
         stamp = self._event_time = max(self._event_time, record.event_time(self._clock.now()))
         batch: list[bytes] = []
+        placed = self._place(now)
+        moved = False
 
         def add(invoice: bytes, body: bytes) -> None:
             address = record.client_address(record.customer(body, self._config.format), invoice)
             batch.append(b"%b%b%b%b\n" % (body, stamp, self._separator, address))
 
-        while self._line and self._due <= self._elapsed and len(batch) < _BATCH:
+        while placed and self._line and self._due <= self._elapsed and len(batch) < _BATCH:
             # After a change of pace it may be long overdue: the schedule goes back to it.
             self._elapsed = min(self._elapsed, self._due + _LONGEST_STEP)
-            add(self._line.invoice, self._line.body)
+            invoice = self._line.invoice.decode()
+            if self._placed.get(invoice, True):
+                add(self._line.invoice, self._line.body)
+                self.lines += 1
+            if self._line.last:
+                self._placed.pop(invoice, None)
             self._replay.written(self._line.place)
             self._last_due, self._last_recorded = self._due, self._line.recorded
-            self.lines += 1
             self._draw()
+            moved, placed = True, self._is_placed()
         while self._given_left() and self._given_due <= now and len(batch) < _BATCH:
             add(*self._given[self._given_done])
             self._given_done += 1
             self.injected += 1
             self._given_due += self._given_gap
-        if not batch:
-            return False
-        self._changed = True
+        self._changed = self._changed or moved or bool(batch)
         self._unwritten = b"".join(batch)
-        return self._flush() and len(batch) == _BATCH
+        return self._flush() and (len(batch) == _BATCH or (moved and not placed))
+
+    # The shop
+
+    def _is_placed(self) -> bool:
+        """Whether it is known of the next line's invoice that it was accepted, or refused."""
+        line = self._line
+        return not (self._checkout and line) or line.invoice.decode() in self._placed
+
+    def _place(self, now: float) -> bool:
+        """Place the invoice of the next line, once that is due; whether it is placed.
+
+        A refusal is saved before anything that comes after it is written: recovery counts lines.
+        """
+        if self._is_placed():
+            return True
+        assert self._checkout
+        assert self._line
+        if self._due > self._elapsed or now < self._again:
+            return False
+        invoice = self._line.invoice
+        order = Order(invoice, [line.body for line in self._sequence.invoice(self._line)])
+        answer = self._checkout.answer(order, _ANSWER)
+        if not answer or not self._understand(answer, now):
+            return False
+        self._placed[invoice.decode()] = answer.accepted
+        if not answer.accepted:
+            self.refused += 1
+            if not self._save():
+                del self._placed[invoice.decode()]
+                self.refused -= 1
+        return self._is_placed()
+
+    def _understand(self, answer: Placing, now: float) -> bool:
+        """Whether it is an answer; else the order is placed again later."""
+        if not answer.failure:
+            if self.waiting:
+                logger.info("the shop takes orders again")
+            self._failures, self.waiting = 0, None
+            return True
+        self._again = now + min(2.0**self._failures, _LONGEST_BACKOFF)
+        self._failures += 1
+        self._changed = True
+        if self._failures == _FAILURES:
+            logger.warning("orders wait for the shop: %s", answer.failure)
+        if self._failures >= _FAILURES:
+            self.waiting = answer.failure
+        return False
 
     def _draw(self) -> None:
         """The next line, and when it is due."""

@@ -1,8 +1,8 @@
 """The data set made ready once: a file of finished lines, so that a host needs no row in memory.
 
-A line is: slice (4 digits), recorded time in ms since the first row (12 digits), and the body of
-the order line. LineNo is in it, counted over the whole data set. All slices are in it, so that a
-slice can come to a host without preparing anew.
+A line is: slice (4 digits), recorded time in ms since the first row (12 digits), whether it is the
+last of its invoice (L, else a blank), and the body of the order line. LineNo is in it, counted over
+the whole data set. All slices are in it, so that a slice can come to a host without preparing anew.
 """
 
 import hashlib
@@ -19,9 +19,10 @@ import msgspec
 from log_generator import dataset, record, slices
 from log_generator.errors import DatasetError
 
-PREFIX = 16
+PREFIX = 17
+LAST = b"L"
 _HEADER_BYTES = 256
-_VERSION = 1
+_VERSION = 2
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ def prepare(source: Path, source_sha256: str, directory: Path, form: str) -> Pre
 def _write(path: Path, source: Path, form: str) -> None:
     content = hashlib.sha256()
     numbers: Counter[str] = Counter()
+    marks: dict[str, int] = {}  # where the mark of each invoice's last line is
     rows = 0
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "wb") as file:
@@ -66,9 +68,13 @@ def _write(path: Path, source: Path, form: str) -> None:
             rows += 1
             content.update(("\x1f".join(fields) + "\x1e").encode())
             text = record.body(fields, numbers[invoice], form)
-            file.write(f"{slices.slice_of(invoice):04}{milliseconds:012}{text}\n".encode())
+            marks[invoice] = file.tell() + PREFIX - 1
+            file.write(f"{slices.slice_of(invoice):04}{milliseconds:012} {text}\n".encode())
         if not rows:
             raise DatasetError(f"{source}: there is no row in it")
+        for mark in marks.values():
+            file.seek(mark)
+            file.write(LAST)
         header = Header(content.hexdigest(), rows, len(numbers))
         file.seek(0)
         file.write(msgspec.json.encode(header).ljust(_HEADER_BYTES - 1) + b"\n")

@@ -45,8 +45,15 @@ def quote(field: str) -> str:
 def customer(body: bytes, form: str) -> bytes:
     """The customer of a line, given all its columns before EventTime; empty for a guest."""
     if form == "csv" and b'"' in body:
-        return next(csv.reader([body.decode()]))[_CUSTOMER].encode()
+        return fields(body, form)[_CUSTOMER].encode()
     return body.split(SEPARATOR[form].encode(), _CUSTOMER + 1)[_CUSTOMER]
+
+
+def fields(body: bytes, form: str) -> list[str]:
+    """The values of a line, given all its columns before EventTime."""
+    if form == "csv":
+        return next(csv.reader([body.decode()]))
+    return body.decode().split(SEPARATOR[form])
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,6 +1,7 @@
 """Bringing the state up to what really stands in the log, after a stop of any kind."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 from log_generator import inject, order_log, record, replay, slices
 from log_generator.order_log import Tail
 from log_generator.prepared import Prepared
+from log_generator.replay import Line
 from log_generator.state import Injection, State
 
 logger = logging.getLogger(__name__)
@@ -39,10 +41,10 @@ def after(state: State, tail: Tail, prepared: Prepared) -> State:
     injection = state.injection
     if injection and injected:
         injection = Injection(injection.name, injection.written + injected)
-    positions, last_recorded = state.positions, state.last_recorded
+    positions, last_recorded, placed = state.positions, state.last_recorded, dict(state.placed)
     if count and state.dataset == prepared.header.content:
         sequence = _sequence(state, prepared)
-        for line in islice(sequence, count):
+        for line in islice(_unrefused(sequence, placed), count):
             sequence.written(line.place)
             last_recorded = line.recorded
         positions = replay.pack(sequence.positions())
@@ -53,6 +55,7 @@ def after(state: State, tail: Tail, prepared: Prepared) -> State:
         lines=state.lines + count,
         injected=state.injected + injected,
         injection=injection,
+        placed=placed,
         last_due=max(state.last_due, state.elapsed) if count else state.last_due,
         last_recorded=last_recorded,
         last_event_time=written.decode() if written else state.last_event_time,
@@ -68,6 +71,7 @@ def _new_data_set(state: State, prepared: Prepared) -> State:
         state,
         dataset=prepared.header.content,
         positions=replay.pack(positions),
+        placed={},
         last_recorded=0,
     )
 
@@ -79,6 +83,17 @@ def _is_injected(line: bytes) -> bool:
 def _sequence(state: State, prepared: Prepared) -> replay.Replay:
     """As it was when the tail was written: the configuration may have changed since."""
     return replay.Replay(prepared, slices.parse(state.slices), replay.unpack(state.positions))
+
+
+def _unrefused(lines: Iterable[Line], placed: dict[str, bool]) -> Iterator[Line]:
+    """Those that are written, with what is placed kept up. No refusal is younger than the state."""
+    for line in lines:
+        invoice = line.invoice.decode()
+        accepted = placed.setdefault(invoice, True)
+        if line.last:
+            del placed[invoice]
+        if accepted:
+            yield line
 
 
 def _next_body(
@@ -94,7 +109,8 @@ def _next_body(
     if state.dataset != prepared.header.content:
         return None
     count = len(tail.lines) - injected
-    line = next(islice(_sequence(state, prepared), count, None), None)
+    lines = _unrefused(_sequence(state, prepared), dict(state.placed))
+    line = next(islice(lines, count, None), None)
     return (line.invoice, line.body) if line else None
 
 

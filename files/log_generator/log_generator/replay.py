@@ -4,11 +4,14 @@ A place in the endless sequence is one number: (pass - 1) * rows + row. Each sli
 that it can be handed to another host; a host always writes the line with the lowest place next.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from log_generator import slices
-from log_generator.prepared import PREFIX, Prepared
+from log_generator.prepared import LAST, PREFIX, Prepared
+
+_TIME = PREFIX - len(LAST)
 
 Position = tuple[int, int]  # pass (from 1) and row (from 0) of the next line
 
@@ -18,6 +21,34 @@ class Line(NamedTuple):
     recorded: int  # ms since the first row, by the dates of the data set
     invoice: bytes
     body: bytes
+    last: bool  # of its invoice
+
+
+class Lookahead:
+    """Lines of which those that follow may be looked at before their turn."""
+
+    _FURTHEST = 5_000  # the data set's longest invoice has 1,114
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = iter(lines)
+        self._ahead: deque[Line] = deque()
+
+    def __iter__(self) -> Iterator[Line]:
+        return self
+
+    def __next__(self) -> Line:
+        return self._ahead.popleft() if self._ahead else next(self._lines)
+
+    def invoice(self, line: Line) -> list[Line]:
+        """The line that came last, and the others of its invoice, as far as they are near."""
+        found, seen = [line], 0
+        while not found[-1].last and seen < self._FURTHEST:
+            if seen == len(self._ahead):
+                self._ahead.append(next(self._lines))
+            if self._ahead[seen].invoice == line.invoice:
+                found.append(self._ahead[seen])
+            seen += 1
+        return found
 
 
 class Replay:
@@ -48,7 +79,8 @@ class Replay:
                     found = True
                     end = text.find(text[-2:-1])  # the separator stands at the end of the body
                     invoice = text[PREFIX:end] + suffix
-                    yield Line(place, int(text[4:PREFIX]), invoice, invoice + text[end:-1])
+                    body = invoice + text[end:-1]
+                    yield Line(place, int(text[4:_TIME]), invoice, body, text[_TIME:PREFIX] == LAST)
             turn, start = turn + 1, 0
 
     def written(self, place: int) -> None:

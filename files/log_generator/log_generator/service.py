@@ -13,6 +13,7 @@ from pathlib import Path
 from python_service.notify import notify
 
 from log_generator import control, dataset, prepared
+from log_generator.checkout import Checkout
 from log_generator.config import Config
 from log_generator.control import Control
 from log_generator.errors import ConfigError, DatasetError
@@ -34,7 +35,7 @@ def run(config: Config) -> None:
     with _lock(config.state_directory, _PATIENCE) as alone:
         if not alone:
             raise ConfigError(f"{config.state_directory}: another log-generator is running there")
-        generator = _make(config)
+        generator = _make(config, _checkout(config))
         requests = Control(config.state_directory)
         notify("READY=1")
         try:
@@ -66,13 +67,19 @@ def change(config: Config, asked: Change) -> Answer:
     return control.ask(config.state_directory, asked, alone)
 
 
-def _make(config: Config) -> Generator:
+def _checkout(config: Config) -> Checkout | None:
+    if not config.shop:
+        return None
+    return Checkout(config.shop, config.format, config.views_per_order, config.views_per_second)
+
+
+def _make(config: Config, checkout: Checkout | None = None) -> Generator:
     source = dataset.sha256(config.dataset)
     if config.dataset_sha256 not in (None, source):
         raise DatasetError(f"{config.dataset}: its SHA-256 is {source}")
     rows = prepared.prepare(config.dataset, source, config.state_directory, config.format)
     logger.info("the data set has %d rows", rows.header.rows)
-    return Generator(config, rows)
+    return Generator(config, rows, checkout=checkout)
 
 
 @contextlib.contextmanager

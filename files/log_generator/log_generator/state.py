@@ -38,6 +38,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     last_event_time: str | None = None
     log: LogPosition | None = None
     injection: Injection | None = None
+    placed: dict[str, bool] = {}  # the invoices under way: whether the shop accepted them
+    refused: int = 0  # orders that it did not
+    waiting: str | None = None  # for the shop, and why
     paused: str | None = None
     updated_at: str = ""
 

@@ -36,6 +36,7 @@ class Machine:
         self.slices = settings.pop("slices", "0-1023")
         self.settings = {"dataset": source, "log": self.log, "state_directory": self.state}
         self.settings |= settings
+        self.checkout = None
 
     @property
     def config(self):
@@ -51,7 +52,7 @@ class Machine:
         rows = prepared.prepare(
             config.dataset, dataset.sha256(config.dataset), self.state, config.format
         )
-        generator = Generator(config, rows, self.clock, lambda _: self.free)
+        generator = Generator(config, rows, self.clock, lambda _: self.free, self.checkout)
         owned, wanted = (slices.parse(text) for text in (generator.state().slices, self.slices))
         more = {str(number): (1, 0) for number in wanted - owned}
         generator.change(Change(release=slices.render(owned - wanted), take=more))
