@@ -206,16 +206,18 @@ def namespace(policy):
 
 def test_agent(policies, tmp_path):
     policy = policies["instances/generators"]
-    log = tmp_path / "orders.log"
-    log.write_text("a line\n")
-    flow = {"filePattern": str(log), "kinesisStream": "website-orders",
-            "initialPosition": "START_OF_FILE"}  # fmt: skip
+    flows = []
+    for name in ("orders", "access"):
+        log = tmp_path / f"{name}.log"
+        log.write_text("a line\n")
+        flow = {"filePattern": str(log), "kinesisStream": f"website-{name}"}
+        flows.append(flow | {"initialPosition": "START_OF_FILE"})
     with Recorder() as recorder:
         url = f"http://127.0.0.1:{recorder.server.server_address[1]}"
         places = {"kinesis.endpoint": url, "cloudwatch.endpoint": url}
-        with AgentProcess(tmp_path, [flow], **places, **{"cloudwatch.emitMetrics": True}) as agent:
+        with AgentProcess(tmp_path, flows, **places, **{"cloudwatch.emitMetrics": True}) as agent:
             deadline = time.monotonic() + 30
-            while not recorder.calls:
+            while len({one.get("StreamName") for _, _, one in recorder.calls} - {None}) < 2:
                 assert time.monotonic() < deadline, agent.log.read_text()
                 time.sleep(0.02)
             agent.stop()
@@ -236,10 +238,10 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     policy = policies["instances/analytics"]
     own = SimpleNamespace(
-        orders=f"orders-{uuid.uuid4().hex[:8]}", alarms=f"alarms-{uuid.uuid4().hex[:8]}"
+        **{name: f"{name}-{uuid.uuid4().hex[:8]}" for name in ("orders", "access", "alarms")}
     )
     kinesis = region.client("kinesis")
-    for name in (own.orders, own.alarms):
+    for name in vars(own).values():
         kinesis.create_stream(StreamName=name, ShardCount=1)
         kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 0.1})
     moment = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
@@ -256,21 +258,25 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
     key = "analytics/reference/markets.csv"
     s3.put_object(Bucket=bucket, Key=key, Body=b"Country,market\nunknown,unknown\n")
     references = {"markets": f"s3://{bucket}/{key}"}
-    read = {"orders": InputStream(name=own.orders, record="order", lateness_ms=500)}
+    read = {
+        "orders": InputStream(name=own.orders, record="order", lateness_ms=500),
+        "access": InputStream(name=own.access, record="access", lateness_ms=500),
+    }
     records = HOME / "records"
     config = Config(read, own.alarms, rules, records, tmp_path / "state", references)
     calls.clear()
     client = streams.client()
-    sources = {"orders": streams.Source(client, own.orders, 20)}
+    sources = {name: streams.Source(client, one.name, 20) for name, one in read.items()}
     service = Service(config, sources, streams.Sink(client, own.alarms), Inputs(config))
     deadline = time.monotonic() + 30
-    while not any(operation == "PutRecords" for _, operation, _ in calls):
+    wanted = {("PutRecords", own.alarms), ("GetRecords", own.access)}
+    while wanted - {(operation, one.get("StreamName")) for _, operation, one in calls}:
         assert time.monotonic() < deadline, service.errors
         service.step()
     metrics = Metrics(namespace(policy))
     metrics._put([{"MetricName": "Lag", "Value": 0.0}])
     metrics.close()
-    names = {own.orders: "website-orders", own.alarms: "website-alarms", bucket: BUCKET}
+    names = {one: f"website-{name}" for name, one in vars(own).items()} | {bucket: BUCKET}
     compare(policy, used(calls, names) | sessions())
 
 

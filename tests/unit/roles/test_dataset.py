@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,12 @@ def play(tmp_path):
 
 def test_hosts_get_what_they_read_and_the_reading_is_said(play, tmp_path):
     source = tmp_path / "orders.csv"
-    source.write_text(HEADER + f"1;A;{tmp_path.name};6;31.12.2010 08:26;2,55;17850,0;UK\n")
+    own = uuid.uuid4().hex  # else an earlier run has read it
+    source.write_text(HEADER + f"1;A;{own};6;31.12.2010 08:26;2,55;17850,0;UK\n")
     code, output = play(source)
     assert code == 0, output
     assert "dates are day/month/year" in output
-    row = ["1", "A", tmp_path.name, "6", "12/31/2010 8:26", "2.55", "17850", "UK"]
+    row = ["1", "A", own, "6", "12/31/2010 8:26", "2.55", "17850", "UK"]
     assert list(dataset.read(tmp_path / "host/orders")) == [row]
     assert "changed=0" in play(source)[1]
 

@@ -24,10 +24,12 @@ PLAY = """
 
 
 def streams(**changes):
-    """The streams, with other settings of `orders`; None leaves one out."""
-    orders = STACK["surgewatch_streams"]["orders"] | changes
-    given = {key: value for key, value in orders.items() if value is not None}
-    return STACK["surgewatch_streams"] | {"orders": given}
+    """The streams, with other settings of those that agents fill; None leaves one out."""
+    given = {}
+    for key, stream in STACK["surgewatch_streams"].items():
+        changed = stream | changes if "logs" in stream else stream
+        given[key] = {name: value for name, value in changed.items() if value is not None}
+    return given
 
 
 @pytest.fixture

@@ -81,8 +81,8 @@ def test_it_is_watched():
 
 
 def test_the_alarm_looks_where_the_agent_puts():
-    (flow,) = Role("kinesis_agent").render("__kinesis_agent_config.flows")
+    flows = Role("kinesis_agent").render("__kinesis_agent_config.flows")
     alarms = Role("monitoring").render("__monitoring_alarms")
-    (behind,) = [one for one in alarms if one["metric"] == "SecondsBehind"]
-    put = Flow(flow["filePattern"], kinesis_stream=flow["kinesisStream"]).destination
-    assert behind["dimensions"] == {"Destination": put}
+    watched = [one["dimensions"] for one in alarms if one["metric"] == "SecondsBehind"]
+    put = [Flow(one["filePattern"], kinesis_stream=one["kinesisStream"]) for one in flows]
+    assert watched == [{"Destination": flow.destination} for flow in put]

@@ -233,9 +233,7 @@ def test_a_log_that_was_turned_over_is_opened_anew(nginx, written):
     turned = log.with_name("access.log-20260101T000000")
     before = log.read_bytes()
     log.rename(turned)
-    text = nginx.template("shop.logrotate.j2")
-    (script,) = re.findall(r"postrotate\n(.+?)endscript", text, re.DOTALL)
-    subprocess.run(["sh", "-c", script], check=True)
+    subprocess.run(["sh", "-c", nginx.role.render("__shop_reopen")], check=True)
     eventually(log.exists, "a new log")
     # A worker opens it a moment after the master did, and loses nothing meanwhile.
     asked = 0
