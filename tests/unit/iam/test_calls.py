@@ -251,7 +251,8 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
         Records=[{"Data": json.dumps(one).encode(), "PartitionKey": "k"} for one in lines],
     )
     rules = tmp_path / "rules.yml"
-    rules.write_text("rules:\n  - {name: order_surge, threshold: 5, window_seconds: 1}\n")
+    rule = "  - {{name: {0}_surge, source: {0}, threshold: 5, window_seconds: 1}}\n"
+    rules.write_text("rules:\n" + rule.format("orders") + rule.format("access"))
     bucket = f"bucket-{uuid.uuid4().hex[:8]}"
     s3 = region.client("s3")
     s3.create_bucket(Bucket=bucket)
