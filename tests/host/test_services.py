@@ -85,7 +85,7 @@ def test_the_agent_reads_a_log_and_only_its_service_writes_it(generator: Host, n
 
 
 def test_the_shop_is_reached_by_the_generator_alone(generator: Host) -> None:
-    ask = "test -w /run/surgewatch-shop-nginx/in.socket"
+    ask = "test -S /run/surgewatch-shop-nginx/in.socket"
     assert run_as_unit(generator, "surgewatch-log-generator", ask)
     assert not run_as_unit(generator, "surgewatch-kinesis-agent", ask)
 
