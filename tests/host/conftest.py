@@ -67,6 +67,7 @@ def run_as_unit(host: Host, unit: str, command: str) -> bool:
     probe = f"probe-{unit}"
     lines = host.check_output(f"systemctl cat {unit}").splitlines()
     dropped = ("ExecStart", "ExecReload", "ExecStop", "Type=", "Restart", "WatchdogSec", "Notify")
+    dropped += ("RuntimeDirectory",)  # of both it is one, and goes when the first one stops
     kept = [line for line in lines if not line.startswith(dropped)]
     service = kept.index("[Service]") + 1
     start = f"ExecStart=/bin/sh -c {shlex.quote(command)}"
