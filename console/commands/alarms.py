@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
     mode.add_argument("--summary", metavar="MONTH", help="a month's busiest hours, as 2026-11")
+    parser.add_argument("--source", help="only those of this stream, e.g. access")
     parser.add_argument("--json", action="store_true", help="one object a line, for programs")
 
 
@@ -30,22 +31,23 @@ def run(options: argparse.Namespace) -> int:
     if options.summary:
         rows = alarms.ask(stack, "summary", month=options.summary)
         return _show_json(rows) if options.json else _show_summary(rows)
-    rows = follow(stack) if options.follow else iter(alarms.ask(stack, "list"))
+    wanted = {"source": options.source} if options.source else {}
+    rows = follow(stack, **wanted) if options.follow else iter(alarms.ask(stack, "list", **wanted))
     for row in rows:
         out.print(json.dumps(row) if options.json else alarms.sentence(row))
     return 0
 
 
-def follow(stack: Stack) -> Iterator[dict[str, Any]]:
+def follow(stack: Stack, **wanted: str) -> Iterator[dict[str, Any]]:
     """The last alarms, and those that come, in the order they were recorded; never ends."""
-    rows = alarms.ask(stack, "list")
+    rows = alarms.ask(stack, "list", **wanted)
     last = 0
     while True:
         for row in rows:
             last = row["id"]
             yield row
         time.sleep(POLL_SECONDS)
-        rows = alarms.ask(stack, "list", after=last)
+        rows = alarms.ask(stack, "list", after=last, **wanted)
 
 
 def _show_json(rows: list[dict[str, Any]]) -> int:

@@ -16,6 +16,7 @@ from common.secrets import read_secret
 
 FUNCTION = "alarm_reader"
 FLAGS = ("late", "test")
+JSON = ("top", "expected", "context")
 
 logger = Logger(service=FUNCTION)
 
@@ -41,7 +42,7 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 def _plain(name: str, value: Any) -> Any:
     if name in FLAGS:
         return bool(value)
-    if name == "top" and value is not None:
+    if name in JSON and value is not None:
         return json.loads(value)
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds") + "Z"

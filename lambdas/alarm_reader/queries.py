@@ -34,16 +34,18 @@ def _list(
     limit: int = 50,
     rule: str | None = None,
     scope: str | None = None,
+    source: str | None = None,
     test: bool | None = False,
 ) -> Query:
     """Alarms in the order they were recorded: those with an id `after`, or else the last ones.
 
     `test` null asks for both the tests' and the others.
     """
-    given = {"rule": rule, "scope": scope, "test": test, "after": after}
+    given = {"rule": rule, "scope": scope, "source": source, "test": test, "after": after}
     wanted = {
         "rule": "rule = %(rule)s",
         "scope": "scope = %(scope)s",
+        "source": "source = %(source)s",
         "test": "test = %(test)s",
         "after": "id > %(after)s",
     }

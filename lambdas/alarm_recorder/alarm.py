@@ -34,7 +34,7 @@ def alarm_of(data: bytes) -> Alarm:
 def _checked(alarm: Alarm, name: str, check: Callable[[Any], Any]) -> Any:
     try:
         return check(alarm.get(name))
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         raise RejectedError(f"{name} is impossible: {str(alarm.get(name))[:60]!r}") from None
 
 
@@ -112,6 +112,24 @@ def _top(value: Any) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
+def _source(value: Any) -> str:
+    """Alarms of an engine from before there was any other stream do not say it."""
+    return _word(64)("orders" if value is None else value)
+
+
+def _range(value: Any) -> list[float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise TypeError
+    return [_number(bound) for bound in value]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    json.dumps(value, ensure_ascii=False).encode()  # refuses a lone surrogate
+    return value
+
+
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "incident_id": _text(255),
     "rule": _word(64),
@@ -133,4 +151,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "duration_seconds": _optional(_number),
     "top": _optional(_top),
     "reason": _optional(_text(255)),
+    "source": _source,
+    "expected": _optional(_range),
+    "context": _optional(_object),
 }

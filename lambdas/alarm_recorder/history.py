@@ -14,6 +14,7 @@ UNSTORABLE = (3140, 3150, 3151, 3157, 4025)
 
 # Columns that are named otherwise than the alarm's field.
 COLUMNS = {"event_time": "alarm_creation_time", "order_count": "Number_of_orders"}
+JSON = ("top", "expected", "context")
 
 
 class History:
@@ -28,7 +29,7 @@ class History:
             pymysql.Error: the database fails; it may take it later.
         """
         row = {COLUMNS.get(name, name): value for name, value in alarm.items()}
-        row["top"] = None if row["top"] is None else json.dumps(row["top"])
+        row |= {name: json.dumps(row[name]) for name in JSON if row[name] is not None}
         columns = ", ".join(row)
         places = ", ".join(["%s"] * len(row))
         insert = f"INSERT INTO logs.logs_history ({columns}) VALUES ({places})"

@@ -97,6 +97,13 @@ def test_follow_asks_for_what_came_after_the_last(monkeypatch):
     assert [asked.get("after") for asked in reader.asked] == [None, 0, 7, 7]
 
 
+def test_only_those_of_a_stream_are_asked_for(monkeypatch):
+    monkeypatch.setattr(command, "POLL_SECONDS", 0)
+    reader = Reader({"rows": [OPEN]}, {"rows": [CLOSE]})
+    assert len(list(islice(command.follow(reader, source="access"), 2))) == 2
+    assert [asked["source"] for asked in reader.asked] == ["access", "access"]
+
+
 def test_a_month_is_summed_by_rule(monkeypatch, capsys):
     hour = {"rule": "order_surge", "incidents": 2, "minutes_in_alarm": 1.5, "peak": 53.0}
     hour |= {"below": 0}

@@ -17,7 +17,7 @@ from tests.unit.lambdas.test_alarm import ALARM
 
 ROOT = Path(__file__).parents[3]
 FIELDS = list(Alarm.__struct_fields__)
-FLINK_LEAVES_OUT = ["top", "reason"]
+FLINK_LEAVES_OUT = ["top", "reason", "expected", "context"]
 EXAMPLES = {"STRING": "", "BOOLEAN": True, "INT": 1, "BIGINT": 1, "DOUBLE": 0.5}
 """What JSON has of a type of Flink's."""
 RUN = Run(7, lines=1)
@@ -35,6 +35,7 @@ def test_what_the_engine_sends_comes_back_from_the_history(reader, number: float
     every = ALARM | dict.fromkeys(("value", "threshold", "peak", "duration_seconds"), number)
     every |= {"scope": RUN.scope, "late": True, "test": True, "total": 240}
     every |= {"top": {"Country": [("EIRE", 3)]}, "reason": "the rule was changed"}
+    every |= {"source": "access", "expected": (1, 2.5), "context": {"addresses": 240}}
     sent = [
         Alarm(**every | {"kind": kind, "sequence": sequence})
         for sequence, kind in enumerate(get_args(Kind))

@@ -30,7 +30,13 @@ ALARM = {
     "duration_seconds": None,
     "top": None,
     "reason": None,
+    "source": "orders",
+    "expected": None,
+    "context": None,
 }
+
+
+NEW = ("source", "expected", "context")
 
 
 def alarm(**changes: object) -> bytes:
@@ -73,11 +79,21 @@ def test_times_are_utc():
         (alarm(severity=""), "severity"),
         (alarm(test="false"), "test"),
         (alarm(top="x" * 300_000), "longer than"),
+        (alarm(source="a\nb"), "source"),
+        (alarm(expected=[1]), "expected"),
+        (alarm(expected=[1, "2"]), "expected"),
+        (alarm(context=[]), "context"),
+        (alarm(context={"a": "\ud800"}), "context"),
     ],
 )
 def test_what_can_never_be_an_alarm_is_rejected(data, reason):
     with pytest.raises(RejectedError, match=reason):
         alarm_of(data)
+
+
+def test_an_alarm_of_an_engine_that_knew_orders_alone_is_of_orders():
+    old = {name: value for name, value in ALARM.items() if name not in NEW}
+    assert alarm_of(json.dumps(old).encode()) == alarm_of(alarm())
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,12 @@ def test_list_leaves_tests_out_unless_asked(reader):
     assert reader(query="list", test=True, scope="V2") == []
 
 
+def test_list_has_those_of_a_stream(reader):
+    reader.add(alarm(), alarm(incident_id="slow", rule="checkout_slow", source="access"))
+    assert [row["rule"] for row in reader(query="list", source="access")] == ["checkout_slow"]
+    assert [row["rule"] for row in reader(query="list", source="orders")] == ["order_surge"]
+
+
 def test_count(reader):
     reader.add(alarm(), close(), alarm(incident_id="next"))
     (row,) = reader(query="count")

@@ -14,6 +14,7 @@ VERSIONS = [
     "0002_alarms_by_hour_and_month",
     "0003_peak_of_rules_that_fire_below",
     "0004_reason",
+    "0005_source",
 ]
 
 

@@ -1,7 +1,7 @@
 """Alarms, as they stand on the alarm stream."""
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,7 +12,7 @@ Kind = Literal["OPEN", "REMINDER", "CLOSE", "CORRECTION"]
 Top = dict[str, list[tuple[str, int]]]
 
 
-class Alarm(msgspec.Struct, frozen=True):
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """The contract: these fields, in this order; times are RFC 3339, values in `unit`s."""
 
     incident_id: str
@@ -36,6 +36,12 @@ class Alarm(msgspec.Struct, frozen=True):
     top: Top | None = None
     reason: str | None = None
     """Why an incident was closed other than by its rule."""
+    source: str
+    """The rule's: the stream of whose lines it is."""
+    expected: tuple[Number, Number] | None = None
+    """Of what learns from the past: the lowest and the highest value that would be usual."""
+    context: dict[str, Any] | None = None
+    """What a response needs to know beside it."""
 
 
 Said = tuple[int, Alarm]

@@ -41,6 +41,7 @@ def announce(
         duration_seconds=None if opening else (tick - incident.opened) / SECOND,
         top=None if kind == "REMINDER" else top,
         reason=reason,
+        source=rule.source,
     )
     incident.sequence += 1
     return alarm

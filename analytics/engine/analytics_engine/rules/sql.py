@@ -95,7 +95,7 @@ SELECT SUBSTRING(SHA256('$name|' || group_value || '|' || $opened), 1, 32), '$na
        group_value, kind, CAST(sequence AS INT), $tick, $opened, order_count,
        CAST(amount AS DOUBLE), '$unit', $threshold, $window, '$severity', FALSE, $test,
        CAST(peak AS DOUBLE), CAST(NULL AS BIGINT),
-       CASE kind WHEN 'CLOSE' THEN $duration END
+       CASE kind WHEN 'CLOSE' THEN $duration END, '$source'
 FROM ${name}_alarms"""
 )
 
