@@ -1,9 +1,9 @@
 """Submits the rules to Flink: on AWS (Managed Service for Apache Flink), on a cluster, in tests.
 
-Reads the property group `surgewatch`: `tables` (kinesis or files), `lateness_ms`, and what
-sql/<tables>.sql asks for. On AWS the properties stand in a file that the service makes; elsewhere
+Reads the property group `surgewatch`: `tables` (kinesis or files), and what sql/<tables>.sql asks
+for. On AWS the properties stand in a file that the service makes; elsewhere
 its path is the first argument, `state` names a folder for checkpoints, and the job runs in this
-process. The statements of the rules are in sql/rules.sql, made by package.py.
+process. package.py has made the statements of the tables, and those of the rules (sql/rules.sql).
 """
 
 import json
@@ -26,7 +26,7 @@ def main() -> None:
     for key, value in options(properties, managed).items():
         environment.get_config().set(key, value)
     tables = (HERE / "sql" / f"{properties['tables']}.sql").read_text()
-    for statement in statements(Template(tables).substitute(properties | times(properties))):
+    for statement in statements(Template(tables).substitute(properties)):
         environment.execute_sql(statement)
     for statement in statements((HERE / "sql" / "rules.sql").read_text()):
         result = environment.execute_sql(statement)
@@ -39,15 +39,6 @@ def read(path: Path) -> dict[str, str]:
     groups = json.loads(path.read_text())
     found = {group["PropertyGroupId"]: group["PropertyMap"] for group in groups}
     return {"tables": "kinesis", "source_options": "", "sink_options": ""} | found["surgewatch"]
-
-
-def times(properties: dict[str, str]) -> dict[str, str]:
-    """How many seconds a line may be late, and the heartbeat is behind the clock.
-
-    It must leave time for a line on its way, so that the first after a lull is not late by it.
-    """
-    lateness = int(properties["lateness_ms"]) / 1000
-    return {"lateness": f"{lateness:g}", "heartbeat": f"{lateness + 2.5:g}"}
 
 
 def options(properties: dict[str, str], managed: bool) -> dict[str, str]:

@@ -14,8 +14,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from analytics_engine.rules.files import load
-from analytics_engine.rules.sql import refusal, script
+from analytics_engine.rules.files import Definitions, load
+from analytics_engine.rules.sql import refusal, script, tables
 
 HERE = Path(__file__).parent
 CONNECTOR = "org.apache.flink:flink-sql-connector-aws-kinesis-streams:6.0.1-2.0"
@@ -50,15 +50,17 @@ def main() -> None:
             "If that is what its publisher says, give it as --connector-sha256 "
             "(analytics_connector_sha256)."
         )
-    package = pack(options.output, script(definitions), jar)
+    package = pack(options.output, definitions, jar)
     print(json.dumps({"package": str(package), "rules": taken, "refused": refused}))
 
 
-def pack(folder: Path, rules_sql: str, jar: bytes) -> Path:
+def pack(folder: Path, definitions: Definitions, jar: bytes) -> Path:
     """Write main.py, sql/ and lib/; stored, so that no compressor's version is in the bytes."""
     files = {"main.py": (HERE / "main.py").read_bytes(), "lib/connector.jar": jar}
-    files |= {f"sql/{path.name}": path.read_bytes() for path in (HERE / "sql").glob("*.sql")}
-    files["sql/rules.sql"] = rules_sql.encode()
+    for place in (HERE / "sql").iterdir():
+        sources = tables(definitions, (place / "source.sql").read_text())
+        files[f"sql/{place.name}.sql"] = f"{sources}\n{(place / 'alarms.sql').read_text()}".encode()
+    files["sql/rules.sql"] = script(definitions).encode()
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for name in sorted(files):

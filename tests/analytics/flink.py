@@ -22,7 +22,7 @@ VERSION = "apache-flink==2.2.1"
 
 @dataclass(frozen=True)
 class Flink:
-    """Give it `rules.yml`, `reference/` and `orders/*.json` in its folder."""
+    """Give it `rules.yml`, `reference/` and `<source>/*.json` in its folder."""
 
     python: Path
     folder: Path
@@ -33,9 +33,7 @@ class Flink:
         zipfile.ZipFile(package(folder)).extractall(folder / "app")
         properties = {
             "tables": "files",
-            "lateness_ms": "500",
-            "orders": f"file://{folder}/orders",
-            "alarms": f"file://{folder}/alarms",
+            **{name: f"file://{folder}/{name}" for name in ("orders", "access", "alarms")},
         }
         groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": properties}]
         (folder / "properties.json").write_text(json.dumps(groups))

@@ -126,6 +126,10 @@ OF_ENGINE = {
         "it groups addresses by network",
     ),
     "silence": ("comparison: below, threshold: 1", "silence makes no events"),
+    "decimals": (
+        "source: access, where: {column: Seconds, equals: '0.80'}, threshold: 1",
+        "it takes Seconds for text",
+    ),
 }
 
 
@@ -140,6 +144,18 @@ def test_each_rule_that_is_the_embedded_engines_is_refused_with_its_reason(tmp_p
     assert made["refused"].keys() == OF_ENGINE.keys()
     for name, (_, reason) in OF_ENGINE.items():
         assert made["refused"][name].startswith(reason)
+
+
+def test_the_tables_are_of_the_streams_that_rules_read_with_what_they_need(tmp_path: Path) -> None:
+    rule = "{name: slow, source: access, where: {column: Seconds, at_least: 1}, threshold: 1}"
+    (tmp_path / "rules.yml").write_text(f"rules: [{rule}]")
+    app = zipfile.ZipFile(package(tmp_path))
+    for tables in ("kinesis", "files"):
+        sql = app.read(f"sql/{tables}.sql").decode().partition("CREATE TABLE alarms")[0]
+        assert "InvoiceNo" not in sql
+        found = set(re.findall(r"`(\w+)` (?:STRING|TIMESTAMP_LTZ)", sql))
+        assert found == {"EventTime", "RequestId", "Service", "Status", "Seconds"}
+    assert "${access_arn}" in app.read("sql/kinesis.sql").decode()
 
 
 def test_where_flink_can_do_no_rule_it_is_said(inputs: Path) -> None:
@@ -230,8 +246,8 @@ WATCHED = "'connector' = 'filesystem', 'path' = 'file://{}', 'format' = 'json'"
 
 
 def watched(folder: Path) -> str:
-    """kinesis.sql with folders in place of the streams: their connector is not to be had here."""
-    text = (ROOT / "analytics/flink/sql/kinesis.sql").read_text()
+    """The package's kinesis.sql with folders for streams: their connector is not to be had here."""
+    text = (folder / "app/sql/kinesis.sql").read_text()
     options = re.compile(r"'connector' = 'kinesis'.*?\n\);", re.DOTALL)
     source = WATCHED.format(folder / "orders") + (
         ", 'source.monitor-interval' = '200 ms', 'json.timestamp-format.standard' = 'ISO-8601');"
@@ -271,7 +287,6 @@ def test_a_backlog_counts_a_lull_closes_and_a_kill_loses_nothing(
     (tmp_path / "app/sql/kinesis.sql").write_text(watched(tmp_path))
     properties = {
         "state": str(tmp_path / "state"),
-        "lateness_ms": "500",
         "flink.execution.checkpointing.interval": "500 ms",
     }
     groups = [{"PropertyGroupId": "surgewatch", "PropertyMap": properties}]

@@ -101,16 +101,13 @@ def duckdb(folder: Path) -> None:
 
 
 def flink(folder: Path, python: Path) -> None:
-    from analytics_engine.rules.sql import script
-
     sys.path.insert(0, str(ROOT / "analytics" / "flink"))
     from package import pack
 
-    surge = script(only(load(RULES), "order_surge"))
+    surge = only(load(RULES), "order_surge")
     zipfile.ZipFile(pack(folder, surge, b"")).extractall(folder / "app")
     found = {
         "tables": "files",
-        "lateness_ms": "500",
         "orders": f"file://{folder}/orders",
         "alarms": f"file://{folder}/alarms",
     }

@@ -220,5 +220,5 @@ def test_a_rule_names_the_columns_and_measures_of_its_source(tmp_path: Path) -> 
         "3: measure: no measure 'revenue'"
         " (known: lines, share, burn, distinct, highest, lowest, users)",
         "4: test: nothing marks a test in a record of the kind login",
-        "5: source: no stream 'orders' (known: logins)",
+        "5: source: surgewatch_streams has no 'orders' that rules read (logins)",
     ]

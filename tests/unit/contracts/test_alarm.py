@@ -68,7 +68,7 @@ def test_a_row_is_a_sentence() -> None:
 
 @pytest.mark.parametrize("tables", ["kinesis", "files"])
 def test_flinks_alarms_have_the_fields_in_their_order(tables: str) -> None:
-    sql = (ROOT / f"analytics/flink/sql/{tables}.sql").read_text()
+    sql = (ROOT / f"analytics/flink/sql/{tables}/alarms.sql").read_text()
     (columns,) = re.findall(r"CREATE TABLE alarms \(\n(.*?)\n\)", sql, re.DOTALL)
     types = dict(column.replace("`", "").split() for column in columns.split(","))
     assert list(types) == [name for name in FIELDS if name not in FLINK_LEAVES_OUT]

@@ -113,16 +113,6 @@ def test_the_writer_takes_what_the_description_names() -> None:
     assert named == set(COLUMNS)
 
 
-@pytest.mark.parametrize("tables", ["kinesis", "files"])
-def test_flinks_table_has_what_identifies_a_line_and_what_rules_need(tables: str) -> None:
-    sql = (ROOT / f"analytics/flink/sql/{tables}.sql").read_text()
-    table = re.search(r"CREATE TABLE order(?:s|_lines) \(\n(.*?)\n\)", sql, re.DOTALL)
-    columns = set(re.findall(r"(\w+) (?:STRING|TIMESTAMP_LTZ)", table[1]))
-    assert columns <= set(COLUMNS)
-    measured = {one.distinct for one in ORDER.measures.values() if one.distinct}
-    assert columns >= {*ORDER.identity, *ORDER.top, ORDER.moment.column, *measured}
-
-
 @FORMS
 def test_a_verification_knows_its_orders(form: str, tmp_path: Path) -> None:
     assert RUN.invoice.startswith(ORDER.test.starts_with)

@@ -153,7 +153,8 @@ def parse(text: str, name: str, sources: Sources, *problems: Problems) -> list[R
     def all_problems(rule: Rule) -> Iterator[Problem]:
         source = sources.get(rule.source)
         if source is None:
-            yield "source", f"no stream {rule.source!r} (known: {', '.join(sources)})"
+            known = ", ".join(sources)
+            yield "source", f"surgewatch_streams has no {rule.source!r} that rules read ({known})"
             return
         for find in (_senseless, *problems):
             found = list(find(rule, source))

@@ -5,11 +5,11 @@ grouped by one column or not, at or above a threshold. The rest only the embedde
 is refused with the reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from string import Template
 
 from analytics_engine.errors import UnsupportedByFlink
-from analytics_engine.records.kind import DISTINCT, LINES, RUN, SHARE, Kind
+from analytics_engine.records.kind import DISTINCT, LINES, RUN, SHARE, Kind, Source
 from analytics_engine.records.ticks import TICK_MS
 from analytics_engine.records.values import ADDRESS, HASH, KEPT, LONGEST, REPLACEMENT, UNKNOWN
 from analytics_engine.records.where import Where, each
@@ -18,8 +18,6 @@ from analytics_engine.rules.grouping import thresholds, translation
 from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import BELOW, Network, Percentile, Rule
 
-TABLES = {"orders"}
-"""The streams of which flink/sql makes tables."""
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*\z"
 """What is a number to both engines; Java would take `1d` for one, too."""
 _VIEWS = Template(
@@ -29,7 +27,7 @@ _VIEWS = Template(
 CREATE TEMPORARY VIEW ${name}_ticks AS
 SELECT window_time AS counted, $scope AS group_value,$distinct$taken
        COUNT(DISTINCT $line) AS line_count
-FROM TABLE(TUMBLE(TABLE $source, DESCRIPTOR($moment), INTERVAL '0.1' SECOND))
+FROM TABLE(TUMBLE(TABLE `$source`, DESCRIPTOR($moment), INTERVAL '0.1' SECOND))
 WHERE $lines
 GROUP BY window_start, window_end, window_time$columns;
 
@@ -104,12 +102,14 @@ def refusal(rule: Rule, kind: Kind) -> str | None:
     """Why a rule is not for Flink, if it is not."""
     if rule.measure not in (LINES, SHARE) and not _distinct(rule, kind):
         return f"it measures {rule.measure}; Flink counts lines, their share, or distinct values"
-    if rule.source not in TABLES:
-        return f"Flink has no table of {rule.source}"
-    if not kind.identity:
-        return f"a record of the kind {kind.name} has no identity, by which Flink drops repeats"
+    if not kind.identity or kind.moment.column in kind.identity:
+        return f"a record of the kind {kind.name} has no identity by which Flink could drop repeats"
+    if kind.moment.format != "rfc3339":
+        return f"its moments are {kind.moment.format}; Flink's tables read RFC 3339"
     if isinstance(rule.group_by, Network):
         return "it groups addresses by network; Flink groups them one by one"
+    if column := _number_as_text(rule, kind):
+        return f"it takes {column} for text, of which the engines make 0.8 or leave 0.80"
     if rule.comparison == BELOW:
         return "silence makes no events, and Flink waits for some"
     return None
@@ -127,15 +127,66 @@ def insert(rule: Rule, kind: Kind, references: References) -> str:
 
 def script(definitions: Definitions) -> str:
     """What Flink is to run: the views of all rules that it can, and one set of statements."""
-    sources, references = definitions.sources, definitions.references
-    some = [
-        (rule, kind)
-        for rule in definitions.rules
-        if refusal(rule, kind := sources[rule.source].kind) is None
-    ]
+    references = definitions.references
+    some = [(rule, definitions.sources[rule.source].kind) for rule in taken(definitions)]
     inserts = ";\n".join(insert(rule, kind, references) for rule, kind in some)
     parts = [views(rule, kind, references) for rule, kind in some]
     return "\n".join([*parts, f"EXECUTE STATEMENT SET BEGIN\n{inserts};\nEND;\n"])
+
+
+def taken(definitions: Definitions) -> list[Rule]:
+    """The rules that Flink can do."""
+    sources = definitions.sources
+    return [rule for rule in definitions.rules if not refusal(rule, sources[rule.source].kind)]
+
+
+def tables(definitions: Definitions, template: str) -> str:
+    """The tables of the streams that these rules read; `template` makes one."""
+    rules = taken(definitions)
+    return "\n".join(
+        Template(template).safe_substitute(
+            _table(name, source, [rule for rule in rules if rule.source == name], definitions)
+        )
+        for name, source in definitions.sources.items()
+        if any(rule.source == name for rule in rules)
+    )
+
+
+def _table(
+    name: str, source: Source, rules: list[Rule], definitions: Definitions
+) -> Mapping[str, str]:
+    """What is said of a stream's table, which has the columns that rules need and no other.
+
+    All are text but the moment, numbers too: so both engines read them alike. Time goes on with a
+    heartbeat that leaves a line on its way as long as it may take, so that the first after a lull
+    is not late by it.
+    """
+    kind, lateness = source.kind, source.lateness_ms / 1000
+    needed = {*kind.identity, *kind.required, *([kind.test.column] if kind.test else ())}
+    for rule in rules:
+        keys = {definitions.references[one].key for one in rule.references}
+        needed |= rule.columns(kind) | keys
+    columns = [column for column in kind.columns if column in needed - {kind.moment.column}]
+    mark = "CASE WHEN number IS NULL THEN 'never' ELSE '' END"
+    return {
+        "source": name,
+        "moment": kind.moment.column,
+        "columns": ", ".join(f"{_name(column)} STRING" for column in columns),
+        "names": ", ".join(map(_name, columns)),
+        "beats": ", ".join(mark if one == kind.identity[-1] else "word" for one in columns),
+        "lateness": f"{lateness:g}",
+        "heartbeat": f"{lateness + 2.5:g}",
+    }
+
+
+def _number_as_text(rule: Rule, kind: Kind) -> str | None:
+    """A column of numbers with decimals whose values a rule tells apart by their text."""
+    compared: Iterator[str | None] = (
+        one.column for one in (*each(rule.where), *each(rule.among)) if not one.is_range
+    )
+    group = rule.group_by if isinstance(rule.group_by, str) else None
+    columns = (*compared, group, _distinct(rule, kind))
+    return next((one for one in columns if one and kind.columns.get(one) == "number"), None)
 
 
 def _distinct(rule: Rule, kind: Kind) -> str | None:
@@ -153,12 +204,13 @@ def _values(rule: Rule, kind: Kind, references: References) -> Mapping[str, obje
     distinct = _distinct(rule, kind)
     # What is grouped by need not be told apart again.
     identity = [name for name in kind.identity if name != distinct] or kind.identity
-    columns = [*([column] if column else []), *([distinct] if distinct else [])]
+    columns = [*([column] if column else []), *([_name(distinct)] if distinct else [])]
     is_share = rule.measure == SHARE
-    line = " || '|' || ".join(identity)
+    line = " || '|' || ".join(map(_name, identity))
     tests = [_test(one, kind) for one in each(rule.where)]
     taken = f"CASE WHEN {' AND '.join(tests)} THEN {line} END"
-    lines = [f"{kind.identity[-1]} <> ''"]
+    lines = [f"{_name(kind.identity[-1])} <> ''"]
+    lines += [f"{_name(one)} IS NOT NULL" for one in kind.required]
     lines += [_mark(kind, rule.test)] if kind.test is not None else []
     lines += [_test(one, kind) for one in each(rule.among)]
     if is_share:
@@ -169,7 +221,7 @@ def _values(rule: Rule, kind: Kind, references: References) -> Mapping[str, obje
     return {
         "name": rule.name,
         "source": rule.source,
-        "moment": kind.moment.column,
+        "moment": _name(kind.moment.column),
         "scope": scope,
         "columns": "".join(f", {name}" for name in dict.fromkeys(columns)),
         "distinct": f" {_value(distinct, kind)} AS told_apart," if distinct else "",
@@ -200,11 +252,10 @@ def _mark(kind: Kind, test: bool) -> str:
     assert mark is not None
     if mark.starts_with is not None:
         start = _text(mark.starts_with)
-        condition = f"{mark.column} LIKE {start[:-1]}%'"
-        return condition if test else f"{mark.column} NOT LIKE {start[:-1]}%'"
+        return f"{_name(mark.column)} {'' if test else 'NOT '}LIKE {start[:-1]}%'"
     values = [mark.equals or ""] if mark.one_of is None else mark.one_of
     among = ", ".join(map(_text, values))
-    return f"{mark.column} {'' if test else 'NOT '}IN ({among})"
+    return f"{_name(mark.column)} {'' if test else 'NOT '}IN ({among})"
 
 
 def _test(where: Where, kind: Kind) -> str:
@@ -224,7 +275,7 @@ def _test(where: Where, kind: Kind) -> str:
 
 def _value(column: str, kind: Kind) -> str:
     """A column's value as rules see it: never NULL."""
-    value = f"COALESCE({column}, '')"
+    value = f"COALESCE({_name(column)}, '')"
     return _address(value) if kind.columns[column] == "address" else value
 
 
@@ -243,13 +294,14 @@ def _scope(rule: Rule, kind: Kind, references: References) -> tuple[str, str]:
         return "''", ""
     if rule.group_by == RUN and kind.test is not None:
         mark = kind.test
-        whole = f"SPLIT_INDEX({mark.column}, {_text(mark.run_until or '')}, 0)"
-        whole = whole if mark.run_until else mark.column
+        column = _name(mark.column)
+        whole = f"SPLIT_INDEX({column}, {_text(mark.run_until or '')}, 0)"
+        whole = whole if mark.run_until else column
         run = f"SUBSTRING({whole}, {len(mark.starts_with or '') + 1})"
         return _safe(run), run
     key, groups = translation(rule, references)
-    name = str(key)
-    value = _address(name) if kind.columns[name] == "address" else _safe(name)
+    name = _name(str(key))
+    value = _address(name) if kind.columns[str(key)] == "address" else _safe(name)
     if groups is None:
         return value, name
     return f"COALESCE({_map(groups)}[{value}], {_text(UNKNOWN)})", name
@@ -310,6 +362,11 @@ def _map(values: Mapping[str, object]) -> str:
         for key, value in sorted(values.items())
     )
     return f"MAP[{', '.join(items)}]"
+
+
+def _name(column: str) -> str:
+    """Quoted: some columns are SQL's own words."""
+    return f"`{column}`"
 
 
 def _text(value: str) -> str:
