@@ -1,8 +1,10 @@
-"""Random streams of order lines, and an engine that is fed with them in any interleaving."""
+"""Random streams of order lines and of requests, and an engine that is fed with them in any
+interleaving."""
 
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from analytics_engine.evaluation.alarm import Alarm
@@ -19,7 +21,8 @@ START = 1_769_860_800_000
 """2026-01-31T12:00:00Z."""
 ADDRESSES = (*["192.0.2.1"] * 3, "2001:db8::2", "0.0.0.0/0", "\x1b[31m" * 9, "")
 """Of which the last three are none."""
-ORDERS = Source(kind.load(HOME / "records")["order"], 500)
+KINDS = kind.load(HOME / "records")
+ORDERS, REQUESTS = Source(KINDS["order"], 500), Source(KINDS["access"], 500)
 
 
 def over_orders(rules: Sequence[Rule], references: References | None = None) -> Definitions:
@@ -33,17 +36,41 @@ class Record(msgspec.Struct):
     sequence: str
 
 
-def record(put: Put, number: int) -> Record:
-    """A put as it is read from Kinesis."""
-    order = {
+class Asked(NamedTuple):
+    """A record of a request, as a Put is one of an order line."""
+
+    shard: int
+    put_ms: int
+    time_ms: int
+    request: str
+    line: dict[str, Any]
+
+    @property
+    def identity(self) -> str:
+        return self.request
+
+
+def event_time(put: Put | Asked) -> str:
+    return rfc3339(put.time_ms // 100)[:-3] + f"{put.time_ms % 100:02}Z"
+
+
+def line_of(put: Put | Asked) -> dict[str, Any]:
+    """What stands in a record."""
+    if isinstance(put, Asked):
+        return {"EventTime": event_time(put), "RequestId": put.request, **put.line}
+    return {
         "InvoiceNo": put.invoice,
         "StockCode": f"S{put.line % 7}",
         "Country": "France",
         "ClientIP": put.address,
         "LineNo": str(put.line),
-        "EventTime": rfc3339(put.time_ms // 100)[:-3] + f"{put.time_ms % 100:02}Z",
+        "EventTime": event_time(put),
     }
-    return Record(msgspec.json.encode(order) + b"\n", put.put_ms / 1000, str(number))
+
+
+def record(put: Put | Asked, number: int) -> Record:
+    """A put as it is read from Kinesis."""
+    return Record(msgspec.json.encode(line_of(put)) + b"\n", put.put_ms / 1000, str(number))
 
 
 def random_stream(seed: int, late: bool, seconds: int = 90, shards: int = 3) -> list[Put]:
@@ -93,14 +120,79 @@ def random_stream(seed: int, late: bool, seconds: int = 90, shards: int = 3) -> 
     return sorted(puts, key=lambda put: put.put_ms)
 
 
+def requests(seed: int, late: bool, leap_ms: int = 0, seconds: int = 90) -> list[Asked]:
+    """The same moments as those of order lines, of requests to three services.
+
+    Each in turn is well, sick or slow; bots and checks ask too, visitors leave (499), attempts are
+    listed, and some lines lack what others have. After a gap time leaps by up to `leap_ms`.
+    """
+    rng = random.Random(f"requests {seed}")
+    puts: list[Asked] = []
+    known: dict[tuple[str, int], tuple[int, dict[str, Any]]] = {}
+    health, leap, last = dict.fromkeys(SERVICES, 0.0), 0, 0
+    for put in sorted(random_stream(seed, late, seconds), key=lambda put: put.line):
+        if put.time_ms > last + 8_000:
+            leap += rng.randrange(leap_ms) if leap_ms else 0
+        last = max(last, put.time_ms)
+        if rng.random() < 0.04:
+            health[rng.choice(SERVICES)] = rng.choice((0, 0, 0.05, 0.5, 1))
+        shift, line = known.setdefault(put.identity, (leap, _request(rng, health, put.address)))
+        puts.append(
+            Asked(put.shard, put.put_ms + shift, put.time_ms + shift, f"{put.line:032x}", line)
+        )
+    return sorted(puts, key=lambda put: put.put_ms)
+
+
+SERVICES = ("shop", "stock", "payment")
+ROUTES = ("order", "home", "other")
+VISITORS = (*["user"] * 6, "bot", "probe", "health")
+ASKING = (
+    *(f"203.0.113.{n}" for n in range(5)),
+    "198.51.100.1",
+    *(f"2001:db8::{n}" for n in range(3)),
+    "2001:db8:0:1::9",
+    "::ffff:203.0.113.9",
+    "unix:",
+)
+
+
+def _request(rng: random.Random, health: dict[str, float], address: str) -> dict[str, Any]:
+    service = rng.choice(SERVICES)
+    is_sick = rng.random() < health[service]
+    status = rng.choice((500, 502, 503, 504) if is_sick else (200, 200, 201, 404, 499, 0))
+    seconds = rng.choice((0.8, 0.801, 1.5, 3) if is_sick else (0.001, 0.1, 0.799))
+    attempts = rng.randrange(1, 3)
+    line = {
+        "Service": service,
+        "Direction": rng.choice(("in", "in", "in", "out")),
+        "Route": rng.choice(ROUTES),
+        "Visitor": rng.choice(VISITORS),
+        "Status": rng.choice((status, status, str(status))),
+        "Seconds": rng.choice((*[seconds] * 8, str(seconds), "-")),
+        "ClientIP": rng.choice((*ASKING, address)),
+        "Upstream": ", ".join(["unix:/run/shop"] * attempts),
+        "UpstreamStatus": ", ".join([*["502"] * (attempts - 1), str(status)]),
+        "UpstreamSeconds": ", ".join(["-"] * attempts),
+    }
+    if rng.random() < 0.05:
+        del line[rng.choice(("Seconds", "Route", "Visitor", "ClientIP"))]
+    return line
+
+
 class Drive:
     """Feeds an engine: from a store, in batches of random size, shards in random order."""
 
     def __init__(
-        self, rules: Sequence[Rule], puts: Sequence[Put], seed: int, path: str = ":memory:"
+        self,
+        rules: Sequence[Rule],
+        puts: Sequence[Put] | Sequence[Asked],
+        seed: int,
+        path: str = ":memory:",
+        source: Source = ORDERS,
     ) -> None:
         self.rng = random.Random(seed)
-        self.shards: dict[str, list[tuple[Record, Put]]] = defaultdict(list)
+        self.shards: dict[str, list[tuple[Record, Put | Asked]]] = defaultdict(list)
+        self.source = source
         for number, put in enumerate(puts, 1):
             self.shards[str(put.shard)].append((record(put, number), put))
         self.rules = rules
@@ -111,8 +203,8 @@ class Drive:
     def open(self) -> None:
         """Begin, or begin again where the store says."""
         self.store = Store(self.path)
-        self.engine = self.store.engine("orders", ORDERS)
-        self.engine.change(ORDERS, self.rules, {})
+        self.engine = self.store.engine("stream", self.source)
+        self.engine.change(self.source, self.rules, {})
         if not self.engine.shards:
             for name in self.shards:
                 self.engine.open_shard(name)
@@ -130,8 +222,15 @@ class Drive:
         for name in self.engine.shards:
             self.engine.idle(name, end_ms + 750)
         self._advance()
-        self.store.save({"orders": self.engine})
+        self.store.save({"stream": self.engine})
         return sorted({said(alarm) for alarm in self.alarms})
+
+    def backlog(self, end_ms: int) -> list[Said]:
+        """Read each shard whole, one after the other; only then time goes on."""
+        for name, records in self.shards.items():
+            batch = [record for record, _ in records]
+            self.engine.read(name, batch[-1].sequence, batch)
+        return self.run(end_ms)
 
     def step(self) -> bool:
         """Read something of one shard; False where all has been read."""
@@ -152,7 +251,7 @@ class Drive:
             self.engine.idle(other, min(rest[0][1].put_ms for rest in left.values()))
         self._advance()
         if self.rng.random() < 0.3:
-            self.store.save({"orders": self.engine})
+            self.store.save({"stream": self.engine})
         return True
 
     def _advance(self) -> None:
@@ -170,4 +269,5 @@ def said(alarm: Alarm) -> Said:
         alarm.peak,
         alarm.total,
         alarm.duration_seconds,
+        alarm.value,
     )

@@ -3,7 +3,7 @@
 import pytest
 from analytics_engine.rules.rule import Rule
 
-from tests.analytics.brute import Brute
+from tests.analytics.brute import Brute, by_address
 from tests.analytics.streams import START, Drive, random_stream
 
 END = START + 400_000
@@ -18,7 +18,8 @@ RULES = [
 
 def expected(rule: Rule, puts):
     numbers = (rule.threshold, rule.window_seconds, rule.quiet_seconds, rule.reminder_seconds)
-    return Brute(rule.name, *numbers, grouped=rule.group_by is not None).alarms(puts, END)
+    scope = {} if rule.group_by is None else {"scope": by_address}
+    return Brute(rule.name, *numbers, **scope).alarms(puts, END)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["on time", "with late lines"])

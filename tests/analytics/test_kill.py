@@ -126,7 +126,7 @@ class Chain:
                 Said(
                     *(alarm[key] for key in ("incident_id", "sequence", "kind", "event_time")),
                     *(alarm[key] for key in ("order_count", "late", "peak", "total")),
-                    alarm["duration_seconds"],
+                    *(alarm[key] for key in ("duration_seconds", "value")),
                 )
                 for alarm in alarms
             }

@@ -1,8 +1,6 @@
 """Burn rates, against a count of every window at the end of every cell."""
 
 import random
-from bisect import bisect_left
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,17 +10,11 @@ from analytics_engine.records.ticks import milliseconds
 from analytics_engine.records.where import Where
 from analytics_engine.rules.rule import Rule
 
+from tests.analytics.brute import BruteBurn
 from tests.unit.analytics.conftest import START, Driven, Put
 from tests.unit.analytics.test_rules import named
 
 HOUR = 3_600_000
-# Factor, long and short window, how often it is judged (in seconds), severity: as the workbook has.
-TABLE = (
-    ("14.4", 3_600, 300, 10, "critical"),
-    ("6", 21_600, 1_800, 60, "critical"),
-    ("3", 86_400, 7_200, 60, "warning"),
-    ("1", 259_200, 21_600, 60, "warning"),
-)
 BAD = Where("Country", equals="bad")
 
 
@@ -38,71 +30,11 @@ def rule(objective: float = 0.99, minimum_bad: int = 3, **given: object) -> Rule
     )
 
 
-class Brute:
-    """One group: lines as (time, whether bad), each known from its time on."""
-
-    def __init__(self, lines: list[tuple[int, bool]], objective: float, minimum_bad: int) -> None:
-        self.times = sorted(time for time, _ in lines)
-        self.bad = sorted(time for time, bad in lines if bad)
-        self.budget = 1 - Fraction(str(objective))
-        self.minimum_bad = minimum_bad
-
-    def count(self, times: list[int], until: int, seconds: int) -> int:
-        return bisect_left(times, until) - bisect_left(times, until - seconds * 1000)
-
-    def hot(self, row: tuple, until: int) -> bool:
-        factor, long, short, _, _ = row
-        counts = [
-            (self.count(self.bad, until, seconds), self.count(self.times, until, seconds))
-            for seconds in (long, short)
-        ]
-        return counts[0][0] >= self.minimum_bad and all(
-            lines > 0 and Fraction(bad, lines) >= Fraction(factor) * self.budget
-            for bad, lines in counts
-        )
-
-    def said(self, quiet: int, end: int) -> list[tuple]:
-        """Kind, moment, factor, window, severity, lines and rate."""
-        found: list[tuple] = []
-        verdicts = [False] * len(TABLE)
-        counted = [(0, 0)] * len(TABLE)
-        opened, last_hot, fastest = False, 0, len(TABLE)
-        first = min(self.times) // 10_000 * 10_000
-        for now in range(first, end + 1, 10_000):
-            for number, row in enumerate(TABLE):
-                if now % (row[3] * 1000) == 0:
-                    verdicts[number] = self.hot(row, now)
-                    counted[number] = (
-                        self.count(self.bad, now, row[1]),
-                        self.count(self.times, now, row[1]),
-                    )
-            hot = next((number for number, verdict in enumerate(verdicts) if verdict), None)
-
-            def say(kind: str, number: int, moment: int, at: int) -> None:
-                bad, lines = counted[at]
-                rate = float(Fraction(bad, lines) / self.budget) if lines else 0.0
-                factor, long, _, _, severity = TABLE[number]
-                found.append((kind, moment, float(factor), long, severity, lines, rate))
-
-            if hot is not None:
-                if not opened:
-                    opened, fastest = True, hot
-                    say("OPEN", hot, now, hot)
-                elif hot < fastest:
-                    fastest = hot
-                    say("REMINDER", hot, now, hot)
-                last_hot = now + 9_900  # nothing changes until the next cell ends
-            elif opened and now + 9_900 >= last_hot + quiet:
-                say("CLOSE", fastest, last_hot + quiet, 0)
-                opened = False
-        return found
-
-
 def told(alarms: list[Alarm], scope: str = "") -> list[tuple]:
     return [
         (
             alarm.kind,
-            milliseconds(alarm.event_time),
+            milliseconds(alarm.event_time) // 100,
             alarm.threshold,
             alarm.window_seconds,
             alarm.severity,
@@ -162,7 +94,8 @@ def test_a_burn_rate_is_what_a_count_of_its_windows_says(seed: int, tmp_path: Pa
     end = max(one.put_ms for one in records) + 8 * 24 * HOUR
     alarms += driven.idle(end)
     for name, lines in streams.items():
-        wanted = Brute(lines, objective, 3).said(60_000, START + end - 1_000)
+        known = [(time // 100 + 1, time // 100 + 1, bad) for time, bad in lines]
+        wanted = BruteBurn(known, objective, 3).said(600, None, (START + end - 750) // 100)
         assert told(alarms, name) == wanted
         assert {"OPEN", "CLOSE"} <= {one[0] for one in wanted}
 

@@ -225,3 +225,17 @@ def test_state_of_version_2_is_taken_over(surge: Rule, tmp_path: Path) -> None:
     assert taken_over.alarms == whole.alarms[1:]
     assert [alarm.kind for alarm in taken_over.alarms] == ["CLOSE", "CORRECTION"]
     assert taken_over.engine.counts.repeated == 1
+
+
+def test_what_a_restart_reads_again_of_long_ago_has_counted(surge: Rule, tmp_path: Path) -> None:
+    """One answer may span hours, and is read again whole: beyond what the history knows."""
+    driven = Driven([surge], path=tmp_path / "engine.db")
+    hours = 3 * 3_600_000
+    records = [*puts(range(0, 3_000, 100)), *puts([hours], "later")]
+    driven.put(records)
+    driven.save()
+    driven.restart()
+    driven.put(records)
+    driven.idle(hours + 600_000)
+    assert [alarm.kind for alarm in driven.alarms if not alarm.late] == ["OPEN", "CLOSE"]
+    assert [alarm.kind for alarm in driven.alarms if alarm.late] == []

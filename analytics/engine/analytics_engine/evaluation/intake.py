@@ -134,12 +134,13 @@ class Intake:
             counts_from = first_tick(arrival_ms)
         elif tick * TICK_MS + self._lateness_ms < arrival_ms:
             counts_from = arrival_tick(arrival_ms, self._lateness_ms)
-            if tick < counts_from - HORIZON:
-                self.counts.too_late += 1
-                return
         unexpected = counts_from <= self.decided
         if unexpected:
             counts_from = self.decided + 1
+        # One that a restart reads again has counted, though the history may know it no more.
+        if tick < counts_from - HORIZON:
+            self.counts.too_late += 1
+            return
         if counts_from == tick:
             self._on_time.setdefault(tick, []).append(line)
         else:
