@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from analytics_engine.evaluation.alarm import Alarm
+from analytics_engine.records.cells import Cells
 from analytics_engine.records.ticks import milliseconds
 from analytics_engine.records.where import Where
 from analytics_engine.rules.rule import Rule
@@ -111,6 +112,44 @@ def test_a_late_line_counts_in_its_own_cell_and_corrects_nothing() -> None:
     assert (opened.kind, closed.kind) == ("OPEN", "CLOSE")
     assert milliseconds(opened.event_time) == START + 720_000
     assert (opened.order_count, opened.window_seconds) == (len(records) + len(late), 21_600)
+
+
+def test_a_save_writes_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    driven = Driven([rule(group_by="StockCode")])
+    lines = [(START + n * 60_000, False) for n in range(600)]
+    for group in ("x", "y"):
+        driven.put(put(lines, group))
+    driven.save()
+    written, write = [], Cells.write
+    monkeypatch.setattr(Cells, "write", lambda *all: written.append(all[2:4]) or write(*all))
+    driven.put(put([(START + 601 * 60_000, False)]))
+    driven.put(put([(START + 602 * 60_000, True)], "z"))
+    driven.save()
+    # The group itself, and what has left its window of an hour since the last save.
+    assert set(written) <= {(name, ticks) for name in "xyz" for ticks in (100, 600)}
+    assert ("x", 600) in written
+    assert len(written) < 10
+    written.clear()
+    driven.save()
+    assert written == []
+
+
+def test_a_rule_that_was_removed_begins_anew(tmp_path: Path) -> None:
+    driven = Driven([rule()], path=tmp_path / "state")
+    bad = put([(START + n * 1_000, True) for n in (*range(50), *range(4_000, 4_050))])
+    driven.put(bad[:50])
+    driven.idle(60_000)
+    driven.save()
+    for rules in ([], [rule(minimum_bad=60)]):
+        driven.change(rules, {})
+        driven.save()
+    driven.put(bad[50:60])
+    driven.save()
+    driven.restart()  # what it knows is what has come since
+    driven.engine.open_shard("0")
+    driven.put(bad[60:])
+    driven.idle(5_000_000)
+    assert [alarm.kind for alarm in driven.alarms] == ["OPEN"]  # of the first rule
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """A burn rate's windows, which are longer than the history: lines are counted in cells.
 
-What the cells hold is remembered like all of a rule's state. A pair of windows is judged at the
-ends of its cells alone. A line that came late counts in its own cell from then on; what was said is
-not corrected.
+The cells are remembered beside the history; of each save only those that have changed are written.
+A pair of windows is judged at the ends of its cells alone. A line that came late counts in its own
+cell from then on; what was said is not corrected.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ import msgspec
 from analytics_engine.evaluation.incident import Incident
 from analytics_engine.evaluation.window import Terms, Window
 from analytics_engine.records.batch import Batch
+from analytics_engine.records.cells import BLOCK, Cells, Counts
 from analytics_engine.records.kind import Kind
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.rules.burn import COARSE, FINE, PAIRS, budget
@@ -36,12 +37,10 @@ class Judged(msgspec.Struct, array_like=True):
 
 
 class Saved(msgspec.Struct, array_like=True):
-    """What is remembered of a group."""
+    """What is remembered of a group beside its cells."""
 
     born: int
     judged: list[Judged]
-    cells: dict[int, dict[int, tuple[int, int]]]
-    """By the ticks of a cell and its number: lines, and the bad ones among them."""
 
 
 class BurnGroup(Group):
@@ -49,9 +48,11 @@ class BurnGroup(Group):
 
     __slots__ = ("cells", "judged", "sums")
 
-    def __init__(self, name: str, saved: Saved) -> None:
+    def __init__(self, name: str, saved: Saved, cells: Mapping[int, Counts]) -> None:
         super().__init__(name, saved.born, float(PAIRS[0].factor))
-        self.cells, self.judged = saved.cells, saved.judged
+        self.judged = saved.judged
+        self.cells = {ticks: cells.get(ticks, {}) for ticks in (FINE, COARSE)}
+        """By the ticks of a cell."""
         self.sums = [[0, 0] for _ in range(2 * len(PAIRS))]
         """Of each pair's long window, and of its short one: lines, and bad ones."""
 
@@ -78,12 +79,16 @@ class BurnWindow(Window):
         rule: Rule,
         kind: Kind,
         references: References,
+        cells: Cells,
         saved: Mapping[str, Saved],
         decided: int,
     ) -> None:
         super().__init__(rule, kind, references)
         self.is_hot, self.value = self._is_hot, self._value
         self._room = min(rule.max_groups, ROOM)
+        self._cells = cells
+        self._changed: set[tuple[str, int, int]] = set()
+        """Blocks of cells that are not as they are remembered: of a group, by ticks of a cell."""
         self._budget = budget(rule.objective or 0)
         self._needs_bad = [(pair.factor * self._budget).as_integer_ratio() for pair in PAIRS]
         self._spans = [
@@ -96,16 +101,19 @@ class BurnWindow(Window):
         self._firsts = [decided // cell - cells for cell, cells in self._spans]
         """Of each window, the number of the first cell in it."""
         for name, one in saved.items():
-            group = self.groups[name] = BurnGroup(name, one)
-            for cell, cells in group.cells.items():
-                for number, (lines, bad) in cells.items():
+            group = self.groups[name] = BurnGroup(name, one, cells.read(rule.name, name))
+            for cell, counts in group.cells.items():
+                for number, (lines, bad) in counts.items():
                     self._sum(group, cell, number, lines, bad)
 
     def saved(self) -> dict[str, Saved]:
-        return {
-            name: Saved(group.born, group.judged, group.cells)
-            for name, group in self.groups.items()
-        }
+        """What to remember; the cells are written."""
+        for name, cell, block in self._changed:
+            group = self.groups.get(name)
+            cells = {} if group is None else group.cells[cell]
+            self._cells.write(self.rule.name, name, cell, block, cells)
+        self._changed.clear()
+        return {name: Saved(group.born, group.judged) for name, group in self.groups.items()}
 
     @property
     def next_leave(self) -> int:
@@ -136,6 +144,7 @@ class BurnWindow(Window):
             for cell, number in gone:
                 if number < oldest[cell]:
                     del group.cells[cell][number]
+                    self._changed.add((group.name, cell, number // BLOCK))
             self._forget(group)
         self._firsts = firsts
         return list(self.groups.values()) if tick % FINE == 0 else []
@@ -146,8 +155,8 @@ class BurnWindow(Window):
     def group(self, name: str, tick: int) -> BurnGroup:
         group = self.groups.get(name)
         if group is None:
-            saved = Saved(tick, [Judged() for _ in PAIRS], {FINE: {}, COARSE: {}})
-            group = self.groups[name] = BurnGroup(name, saved)
+            saved = Saved(tick, [Judged() for _ in PAIRS])
+            group = self.groups[name] = BurnGroup(name, saved, {})
         return group
 
     def terms(self, group: BurnGroup, incident: Incident) -> Terms:
@@ -187,6 +196,7 @@ class BurnWindow(Window):
         if self._sum(group, cell, number, lines, bad):
             seen, seen_bad = group.cells[cell].get(number, (0, 0))
             group.cells[cell][number] = seen + lines, seen_bad + bad
+            self._changed.add((group.name, cell, number // BLOCK))
 
     def _sum(self, group: BurnGroup, cell: int, number: int, lines: int, bad: int) -> bool:
         """Count a cell's lines in each window that has it; False if none has."""
@@ -223,7 +233,7 @@ class BurnWindow(Window):
             self.groups.pop(group.name, None)
 
 
-def _within(cells: dict[int, tuple[int, int]], first: int, end: int) -> list[int]:
+def _within(cells: Counts, first: int, end: int) -> list[int]:
     """The numbers of the cells of a range."""
     if end - first > len(cells):
         return [number for number in cells if first <= number < end]

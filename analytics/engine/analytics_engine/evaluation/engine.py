@@ -78,6 +78,7 @@ class Engine:
                 there = any(rule.name == name for rule in rules)
                 reason = "the rule was changed" if there else "the rule was removed"
                 alarms += tracker.close_all(self.decided, reason)
+                self.history.cells.forget(name)
         self._states = {name: self._evaluators[name].state() for name in kept}
         self.counts.alarms += len(alarms)
         self._use(source, rules, references, same)

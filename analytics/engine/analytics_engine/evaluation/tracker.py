@@ -33,8 +33,8 @@ class State(msgspec.Struct):
     """Which groups have a place of their own and from when, where there was no room for all."""
     late: Span | None = None
     """Between which ticks late lines have come for which the past is not yet recounted."""
-    cells: dict[str, Saved] = {}
-    """What the windows of a burn rate hold, by group."""
+    burns: dict[str, Saved] = {}
+    """What is remembered of a burn rate beside its cells, by group."""
     fresh: bool = False
     """Whether no tick has been decided by it."""
 
@@ -55,7 +55,7 @@ class Tracker:
         """`fresh`: the rule was not in force when the last tick was decided."""
         self.rule, self.kind, self.history, self.decided = rule, kind, history, decided
         self.references = references
-        self.window = _window(rule, kind, references, state, decided)
+        self.window = _window(rule, kind, references, history, state, decided)
         self.condition = self.window.condition
         self.open: dict[str, Incident] = {}
         self.closed = [incident for incident in state.incidents if incident.closed is not None]
@@ -103,7 +103,7 @@ class Tracker:
             {group.name: group.born for group in groups}
             if self.window.other_until > self.decided
             else None,
-            cells=self.window.saved() if isinstance(self.window, BurnWindow) else {},
+            burns=self.window.saved() if isinstance(self.window, BurnWindow) else {},
             fresh=self._fresh,
         )
 
@@ -285,7 +285,14 @@ class Tracker:
         return alarm
 
 
-def _window(rule: Rule, kind: Kind, references: References, state: State, decided: int) -> Window:
-    if rule.measure == BURN:
-        return BurnWindow(rule, kind, references, state.cells, decided)
+def _window(
+    rule: Rule,
+    kind: Kind,
+    references: References,
+    history: History | Past,
+    state: State,
+    decided: int,
+) -> Window:
+    if rule.measure == BURN and isinstance(history, History):
+        return BurnWindow(rule, kind, references, history.cells, state.burns, decided)
     return Window(rule, kind, references, state.since)

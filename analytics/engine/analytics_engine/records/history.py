@@ -11,11 +11,12 @@ from functools import lru_cache
 
 import msgspec
 
+from analytics_engine.records import cells
 from analytics_engine.records.batch import Batch
 from analytics_engine.records.kind import Identity
 from analytics_engine.records.ticks import SECOND
 
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS history (
     stream TEXT NOT NULL,
     first INTEGER NOT NULL,  -- the tick of the first batch; all are of the same second
@@ -31,7 +32,7 @@ CREATE TABLE IF NOT EXISTS stray (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS stray_first ON stray (stream, first);
 CREATE INDEX IF NOT EXISTS stray_tick ON stray (stream, tick);
-"""
+{cells.SCHEMA}"""
 
 
 class History:
@@ -40,6 +41,8 @@ class History:
     def __init__(self, connection: sqlite3.Connection, stream: str) -> None:
         """The connection must know SCHEMA. The caller commits."""
         self._sql, self._stream = connection, stream
+        self.cells = cells.Cells(connection, stream)
+        """What is remembered for longer, as counts."""
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(list[Batch]).decode
         self._identity: Sequence[str] = ()
