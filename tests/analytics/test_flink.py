@@ -21,7 +21,7 @@ from analytics_engine.rules.files import load
 
 from tests.analytics.brute import rfc3339
 from tests.analytics.flink import ROOT, Flink, connector, package, packer
-from tests.analytics.streams import ORDERS, random_stream
+from tests.analytics.streams import ORDERS, line_of, random_stream, requests
 
 HOUR_MS = 3_600_000
 RULES = """
@@ -240,6 +240,70 @@ def test_same_alarms(flink: Flink, inputs: Path) -> None:
     assert {"OPEN", "REMINDER", "CLOSE"} <= {alarm.kind for alarm in alarms}
     assert {rule.name for rule in definitions.rules} == {alarm.rule for alarm in alarms}
     assert found == wanted
+
+
+OF_REQUESTS = """
+rules:
+  - {name: order_surge, threshold: 30}
+  - name: fails
+    source: access
+    measure: share
+    where: {column: Status, at_least: 500}
+    among: [{column: Direction, equals: in}, {column: Visitor, equals: user}]
+    group_by: Route
+    threshold: 0.3
+    minimum_lines: 4
+    window_seconds: 5
+    quiet_seconds: 10
+    reminder_seconds: 3
+  - name: slow
+    source: access
+    measure: share
+    where: {column: Seconds, at_least: 0.8}
+    among: {column: Route, one_of: [order, home]}
+    threshold: {percentile: 75}
+    minimum_lines: 3
+    window_seconds: 4
+    quiet_seconds: 6
+    reminder_seconds: 2
+  - name: addresses
+    source: access
+    measure: distinct
+    column: ClientIP
+    where: {column: Status, equals: "404"}
+    among: {column: Direction, equals: in}
+    threshold: 3
+    window_seconds: 3
+    quiet_seconds: 5
+  - name: asking
+    source: access
+    group_by: ClientIP
+    among: [{column: Direction, equals: in}, {column: UpstreamStatus, starts_with: "502, "}]
+    threshold: 3
+    window_seconds: 3
+    quiet_seconds: 4
+"""
+
+
+def test_same_alarms_of_requests_beside_those_of_orders(flink: Flink) -> None:
+    folder = flink.folder
+    (folder / "rules.yml").write_text(OF_REQUESTS)
+    asked = [
+        line_of(put._replace(time_ms=put.time_ms + seed * HOUR_MS, request=f"{seed} {put.request}"))
+        for seed in range(100)
+        for put in requests(seed, late=False)
+    ]
+    for name, lines in (("orders", orders(range(20))), ("access", asked)):
+        (folder / name).mkdir()
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / name / "1.json").write_text(text)
+    found = {(*key(alarm), alarm["source"]) for alarm in flink.alarms()}
+    definitions = load(folder / "rules.yml")
+    logs = [folder / name / "1.json" for name in ("orders", "access")]
+    alarms = backtest(logs, definitions).alarms
+    assert {rule.name for rule in definitions.rules} == {alarm.rule for alarm in alarms}
+    assert {"OPEN", "REMINDER", "CLOSE"} <= {alarm.kind for alarm in alarms}
+    assert found == {(*key(msgspec.to_builtins(alarm)), alarm.source) for alarm in alarms}
 
 
 WATCHED = "'connector' = 'filesystem', 'path' = 'file://{}', 'format' = 'json'"
