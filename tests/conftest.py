@@ -1,6 +1,12 @@
-"""What every test has: the option --full, and a local region."""
+"""What every test has: the option --full, a local region, and what modules share."""
 
+from pathlib import Path
+
+import ansible.module_utils
 import pytest
+
+# As Ansible packs it with the modules.
+ansible.module_utils.__path__.append(str(Path(__file__).parents[1] / "plugins/module_utils"))
 
 pytest_plugins = ["tests.region", "tests.mariadb"]
 

@@ -7,9 +7,10 @@ DOCUMENTATION = r"""
 module: fleet_host
 short_description: Say what a host of the fleet is like, and record what was rolled out on it
 description:
-  - Looks at what a preflight asks of a host, in one call, and changes nothing.
-  - With O(release) it records the release and the settings that the host now has, and removes the
-    oldest releases.
+  - Looks at what a preflight asks of a host, in one call, and changes nothing. So it tells whether
+    the host is as it was when it was last recorded, and what differs.
+  - With O(record) it records what the host is like now; with O(release), too, the release and the
+    settings that it now has, and removes the oldest releases.
 options:
   home:
     description: Where releases of packages are, each with a link C(current).
@@ -24,6 +25,30 @@ options:
     description: When it was asked, by the asker's clock; comes back as it is.
     type: float
     default: 0
+  inputs:
+    description: Identifies all that the roles of the host make it of.
+    type: str
+  trees:
+    description:
+      - Files and folders of which the record has every file, its owner, group, mode and checksum.
+      - Where a folder has a link C(current), only what it names.
+    type: list
+    elements: path
+    default: []
+  folders:
+    description: Folders of which it has owner, group and mode, but not what is in them.
+    type: list
+    elements: path
+    default: []
+  units:
+    description: Units, or patterns, of which it has whether they are active and enabled.
+    type: list
+    elements: str
+    default: []
+  record:
+    description: Record what the host is like, as that which O(inputs) made.
+    type: bool
+    default: false
   release:
     description: Name of the set of packages that is current now.
     type: str
@@ -48,6 +73,9 @@ EXAMPLES = r"""
 
 - name: Record what it has now
   fleet_host:
+    record: true
+    inputs: 2b7a9d1e5f0c
+    trees: [/opt/surgewatch, /etc/surgewatch]
     release: 0.1.0-5f0c2b7a9d1e
     settings: 7a9d1e5f0c2b
 """
@@ -78,6 +106,19 @@ installed:
   description: Whether a release of any package is there, whole or not.
   returned: always
   type: bool
+as_recorded:
+  description: Whether the host was, until now, as it was recorded, and the same inputs made it.
+  returned: always
+  type: bool
+differs:
+  description: What is not as it was recorded, a line each.
+  returned: always
+  type: list
+  elements: str
+slices:
+  description: What C(log-generator slices --json) says; empty where it fails, and with O(record).
+  returned: always
+  type: str
 has_state:
   description: Whether a log generator ever ran here, so that it may own slices.
   returned: always
@@ -103,9 +144,11 @@ import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.module_utils import host_state  # noqa: E402
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 STATE = Path("/var/lib/surgewatch/log-generator/state.json")
+GENERATOR = "/opt/surgewatch/log_generator/current/bin/log-generator"
 
 
 def free_mb(path: Path) -> int:
@@ -187,11 +230,17 @@ def main() -> None:
                 "default": ["/opt/surgewatch", "/var/lib/surgewatch", "/var/log/surgewatch"],
             },
             "asked_at": {"type": "float", "default": 0},
+            "inputs": {"type": "str"},
+            "trees": {"type": "list", "elements": "path", "default": []},
+            "folders": {"type": "list", "elements": "path", "default": []},
+            "units": {"type": "list", "elements": "str", "default": []},
+            "record": {"type": "bool", "default": False},
             "release": {"type": "str"},
             "settings": {"type": "str"},
             "keep": {"type": "int", "default": 3},
         },
         required_together=[("release", "settings")],
+        required_if=[("record", True, ["inputs"])],
         supports_check_mode=True,
     )
     home = Path(module.params["home"])
@@ -199,6 +248,13 @@ def main() -> None:
     path = home / "rolled-out.json"
     record = read_json(path)
     changed = False
+
+    def said_by(*command: str) -> str:
+        try:
+            return module.run_command(list(command), handle_exceptions=False)[1]
+        except OSError:  # the command is not there
+            return ""
+
     if module.params["release"]:
         now = {name: module.params[name] for name in ("release", "settings")}
         changed = record != now or module.params["release"] not in releases.named()
@@ -208,12 +264,17 @@ def main() -> None:
             record = now
             releases.remove_old(module.params["keep"])
 
-    def said_by(*command: str) -> str:
-        try:
-            return module.run_command(list(command), handle_exceptions=False)[1]
-        except OSError:  # the command is not there
-            return ""
+    note = home / "checked.json"
+    checked = read_json(note)
+    places = [[Path(each) for each in module.params[name]] for name in ("trees", "folders")]
+    state = host_state.read(*places, module.params["units"], said_by)
+    state["file"].pop(str(note), None)
+    differs = host_state.differences(checked["state"], state) if checked else []
+    # Bookkeeping, of which it is no news that it is renewed: what was changed, the roles have said.
+    if module.params["record"] and not module.check_mode:
+        write_json(note, {"inputs": module.params["inputs"], "state": state})
 
+    asks_slices = STATE.exists() and not module.params["record"]
     agent = said_by("systemctl", "is-active", "aws-kinesis-agent.service").strip()
     cursor = said_by("journalctl", "--lines=0", "--show-cursor", "--quiet")
     module.exit_json(
@@ -228,7 +289,10 @@ def main() -> None:
             if line.startswith(" ") and line.split()
         ],
         installed=bool(releases.current()),
+        as_recorded=bool(checked) and checked["inputs"] == module.params["inputs"] and not differs,
+        differs=differs,
         has_state=STATE.exists(),
+        slices=said_by(GENERATOR, "slices", "--json") if asks_slices else "",
         record=record,
         releases=releases.named(),
         cursor=cursor.strip().removeprefix("-- cursor: "),

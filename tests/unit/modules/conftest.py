@@ -4,22 +4,15 @@ import io
 import json
 import uuid
 import zipfile
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
 import boto3
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from moto import mock_aws
 
 from tests.strict_moto import strict_moto
-
-PLUGINS = Path(__file__).parents[3] / "plugins"
-
-# As Ansible packs it with the modules.
-ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
 
 
 @pytest.fixture
