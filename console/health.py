@@ -1,12 +1,16 @@
-"""What playbooks/health.yml found: each host's units, and what their services say of themselves."""
+"""How the hosts are: their units, and what their services say of themselves."""
 
 import json
+import subprocess
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from console import playbook
+from console.hosts import command_on, is_container
 from console.playbook import End, Event, Result
+from console.stack import ROOT, Stack
 
 PREFIX, SUFFIX = "surgewatch-", ".service"
 
@@ -37,9 +41,36 @@ class Health:
         return [host.services[unit] for host in self.hosts if unit in host.services]
 
 
-def ask() -> Health:
-    """Run the playbook."""
-    return collect(playbook.run("playbooks/health.yml"))
+QUESTION = ROOT / "plugins/module_utils/host_health.py"
+GROUPS = ("generators", "regions", "event_source", "analytics")
+
+
+def ask(stack: Stack) -> Health:
+    """Ask all hosts: containers at once and with one call each, others by playbooks/health.yml."""
+    names = sorted({host for group in GROUPS for host in stack.groups.get(group, ())})
+    if not all(is_container(stack, name) for name in names):
+        return collect(playbook.run("playbooks/health.yml"))
+    with ThreadPoolExecutor(len(names) or 1) as threads:
+        hosts = list(threads.map(lambda name: _ask_container(stack, name), names))
+    missing = {each["name"] for each in stack["hosts_containers"]}.difference(names)
+    hosts += [Host(name, faults=["not running"]) for name in missing]
+    return Health(sorted(hosts, key=lambda host: host.name), [])
+
+
+def _ask_container(stack: Stack, name: str) -> Host:
+    services = [
+        {key: service[key] for key in ("unit", "command")}
+        for service in stack["surgewatch_services"]
+        if name in stack.groups.get(service["group"], ())
+    ]
+    command = command_on(stack, name, ["python3", "-", json.dumps(services)])
+    asked = subprocess.run(command, input=QUESTION.read_bytes(), capture_output=True)
+    try:
+        return _host(name, json.loads(asked.stdout))
+    except ValueError:
+        said = asked.stderr.decode(errors="replace").strip().splitlines()
+        reached = asked.returncode != 125  # what podman itself fails with
+        return Host(name, faults=said[-1:] if reached and said else ["cannot be reached"])
 
 
 def collect(events: Iterable[Event]) -> Health:
@@ -146,8 +177,8 @@ def _error(status: Mapping[str, Any]) -> str:
     return f", {status['last_error']}" if status.get("last_error") else ""
 
 
-def counts(health: Health, stream: str) -> dict[str, int | None]:
-    """How many order lines, which go to `stream`, passed each stage that our services count.
+def counts(health: Health, stream: str, writer: str) -> dict[str, int | None]:
+    """How many order lines, from `stream` to function `writer`, passed each stage.
 
     None where none said.
     """
@@ -160,6 +191,12 @@ def counts(health: Health, stream: str) -> dict[str, int | None]:
             if flow["destination"] == f"KinesisStream:{stream}"
         ),
         "on the stream": _sum(s.get("records_read") for s in health.services("analytics")),
+        "stored": _sum(
+            mapping["records"]
+            for status in health.services("event-source")
+            for mapping in status.get("mappings", ())
+            if mapping["function"] == writer
+        ),
     }
 
 

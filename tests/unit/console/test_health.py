@@ -1,11 +1,12 @@
-"""What playbooks/health.yml leaves, read and shown."""
+"""What the hosts answer, read and shown."""
 
 import json
 
 import pytest
 
-from console import health, report
+from console import health, playbook, report
 from console.playbook import End, Result, Text
+from console.stack import Stack
 
 AGENT = {
     "flows": [
@@ -46,7 +47,11 @@ def generator(lines, sent=AGENT):
 
 
 def test_counts_are_summed_over_the_hosts():
-    region = left({"analytics": "active"}, {"analytics": json.dumps(ENGINE)})
+    mappings = [{"function": f"{name}_writer", "records": 2200} for name in ("order", "error")]
+    region = left(
+        {"analytics": "active"},
+        {"analytics": json.dumps(ENGINE), "event-source": json.dumps({"mappings": mappings})},
+    )
     other = AGENT["flows"][0] | {"destination": "KinesisStream:website-access"}
     both = {"flows": [*AGENT["flows"], other]}
     stats = {
@@ -56,10 +61,11 @@ def test_counts_are_summed_over_the_hosts():
     }
     found = health.collect([End(0, stats)])
     assert found.well
-    assert health.counts(found, "website-orders") == {
+    assert health.counts(found, "website-orders", "order_writer") == {
         "lines written": 2501,
         "shipped": 2400,
         "on the stream": 2300,
+        "stored": 2200,
     }
 
 
@@ -69,7 +75,7 @@ def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
     found = health.collect([Result("region", "failed", {"msg": fault}), End(2, stats)])
     assert not found.well
     assert found.hosts[0].units == {"analytics": "missing", "nginx": "active"}
-    assert health.counts(found, "website-orders")["on the stream"] is None
+    assert health.counts(found, "website-orders", "order_writer")["on the stream"] is None
     report.show_health(found)
     assert capsys.readouterr().out.splitlines() == [
         "region  analytics  missing",
@@ -138,3 +144,50 @@ def test_a_service_that_left_no_status_has_its_fault_alone(unit, capsys):
     host = left({unit: "active"}, {unit: answer}, [f"surgewatch-{unit}.service: {fault}"])
     report.show_health(health.collect([End(2, {"host": host})]))
     assert f"host: {unit}: {fault}" in capsys.readouterr().out
+
+
+PODMAN = """#!/bin/sh
+# podman exec --interactive NAME COMMAND...
+case "$3" in
+generator-01) shift 3; exec "$@" ;;
+generator-02) echo "Error: container state improper" >&2; exit 125 ;;
+generator-03) echo "python3: not found" >&2; exit 127 ;;
+esac
+"""
+SYSTEMCTL = """#!/bin/sh
+echo '[{"unit": "surgewatch-kinesis-agent.service", "active": "active"}]'
+"""
+
+
+def test_containers_are_asked_without_a_playbook(tmp_path, monkeypatch):
+    for name, script in (("podman", PODMAN), ("systemctl", SYSTEMCTL)):
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(playbook, "run", lambda *_: pytest.fail("a playbook"))
+    names = [f"generator-0{number}" for number in range(1, 5)]
+    agent = {"unit": "surgewatch-kinesis-agent.service", "command": "nowhere"}
+    local = {
+        "hosts_containers": [{"name": name} for name in names],
+        "surgewatch_services": [agent | {"group": "generators"}, agent | {"group": "regions"}],
+    }
+    containers = {key: {"ansible_connection": "podman_pipelined"} for key in names[:3]}
+    stack = Stack({"generators": names[:3]}, {"localhost": local} | containers)
+    found = health.ask(stack)
+    assert [host.name for host in found.hosts] == names
+    one, *others = found.hosts
+    assert one.units == {"kinesis-agent": "active"}
+    assert one.faults[0].startswith("kinesis-agent: its status cannot be asked: ")
+    assert [host.faults for host in others] == [
+        ["cannot be reached"],
+        ["python3: not found"],
+        ["not running"],
+    ]
+
+
+def test_hosts_elsewhere_are_asked_by_the_playbook(monkeypatch):
+    asked = []
+    monkeypatch.setattr(playbook, "run", lambda name: asked.append(name) or [End(0, {})])
+    connection = {"ansible_connection": "amazon.aws.aws_ssm"}
+    assert health.ask(Stack({"generators": ["i-1"]}, {"i-1": connection})).well
+    assert asked == ["playbooks/health.yml"]
