@@ -23,7 +23,7 @@ UNIT_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "TriggeredBy")
 
 def read(trees: Iterable[Path], folders: Iterable[Path], units: Iterable[str], say: Say) -> State:
     """The state as it is now; of `folders` what they are like, but not what is in them."""
-    files = {name: value for tree in trees for name, value in _tree(tree)}
+    files = {name: value for each in trees for name, value in tree(each)}
     files |= {str(folder): _describe(folder) for folder in folders if folder.is_dir()}
     return {
         "system": _system(),
@@ -46,7 +46,7 @@ def differences(before: State, now: State) -> list[str]:
     return found
 
 
-def _tree(path: Path) -> Iterator[tuple[str, str]]:
+def tree(path: Path) -> Iterator[tuple[str, str]]:
     """A path and all in it. Beside a link `current` other releases stay, which nothing reads."""
     try:
         yield str(path), _describe(path)
@@ -58,7 +58,7 @@ def _tree(path: Path) -> Iterator[tuple[str, str]]:
     inner = [current, path / os.readlink(current)] if current.is_symlink() else path.iterdir()
     for each in sorted(inner):
         if each.name != "__pycache__":  # Python makes it anew, whoever runs a program
-            yield from _tree(each)
+            yield from tree(each)
 
 
 def _describe(path: Path) -> str:

@@ -215,7 +215,7 @@ class Releases:
         for package in sorted({package for package, _ in needed}):
             for path in sorted((self._home / package).iterdir()):
                 if not path.is_symlink() and (package, path.name) not in needed:
-                    shutil.rmtree(path)
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
                     removed.append(f"{package}/{path.name}")
         return removed
 

@@ -8,7 +8,7 @@ from console.stack import ROOT
 from tests.fleet.conftest import Fleet
 
 GENERATORS = "playbooks/generators.yml"
-INSTALL = "Install them into a virtual environment"
+INSTALL = "Unpack it"
 SWITCH = "Make it the current release"
 
 

@@ -71,6 +71,7 @@ def test_a_run_that_did_not_end_leaves_no_record_that_can_be_read(run, home):
 def test_old_releases_go_and_what_is_needed_stays(run, home):
     for number in range(5):
         install(home, "log_generator", f"{number}")
+        (home / "log_generator" / f"{number}.tar.gz").touch()  # of a run that did not end
         if number in (0, 3):
             install(home, "kinesis_agent", f"{number}")
         run(release=f"r{number}", settings="s", keep=3)
