@@ -32,6 +32,22 @@ class Play(NamedTuple):
             name for name, found in self.results if (found.host, found.outcome) == (host, "changed")
         ]
 
+    def tasks(self, host: str) -> set[str]:
+        """What was done on a host, or looked at."""
+        return {
+            name for name, found in self.results if found.host == host and found.outcome == "ok"
+        } | set(self.changed(host))
+
+    def places(self, host: str) -> set[str]:
+        """Where something was put on a host."""
+        return {
+            place
+            for _, found in self.results
+            if (found.host, found.outcome) == (host, "changed")
+            for place in (found.details.get("dest"), found.details.get("path"))
+            if isinstance(place, str)
+        }
+
     def messages(self, host: str) -> list[str]:
         """Why it failed, or could not be reached."""
         return [
@@ -109,6 +125,11 @@ class Fleet(Pipeline):
             name: f"/opt/surgewatch/{name}/current" for name in ("log_generator", "kinesis_agent")
         }
         return {name: self.on(host, "readlink", path).strip() for name, path in links.items()}
+
+    def recorded(self, host: str) -> dict[str, str]:
+        """Every file that the record of a host has."""
+        record = json.loads(self.on(host, "cat", "/opt/surgewatch/checked.json"))
+        return record["state"]["file"]
 
     def pids(self, host: str) -> str:
         units = ("surgewatch-log-generator", "surgewatch-kinesis-agent")

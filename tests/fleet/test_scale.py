@@ -19,6 +19,10 @@ def test_two_hosts_become_five_and_the_old_ones_give_slices_alone(fleet: Fleet) 
     for host in old:
         assert play.changed(host) == ["Release slices", "Forget slices that others have now"]
         assert fleet.pids(host) == before[host]
+    for host in set(fleet.generators) - set(old):
+        placed = {path for path in play.places(host) if not path.endswith(".tar.gz")}
+        assert len(placed) > 10
+        assert placed <= fleet.recorded(host).keys()
     wait_for_lines(fleet, 300)
 
 

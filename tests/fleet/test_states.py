@@ -25,6 +25,13 @@ systemctl stop aws-kinesis-agent
 rm /run/systemd/system/aws-kinesis-agent.service
 systemctl daemon-reload
 """
+BY_HAND = """
+echo '{}' > /etc/aws-kinesis/agent.json
+chmod 666 /etc/surgewatch/log_generator.json
+rm /etc/systemd/system/multi-user.target.wants/surgewatch-log-generator.service
+systemctl stop surgewatch-log-generator-rotate.timer
+echo broken > /opt/surgewatch/kinesis_agent/current/bin/kinesis-agent
+"""
 WRONG_CLOCK = """
 apt-get install --yes --no-install-recommends libfaketime >&2
 echo -1h > /etc/faketimerc
@@ -101,4 +108,36 @@ def test_each_host_that_is_not_fit_is_named_and_the_others_go_on(
     play = fleet.run(GENERATORS)
     assert play.code == 0, [play.messages(host) for host in fleet.generators]
     assert fleet.owned() == owned
+    assert fleet.count() > 0
+
+
+def test_what_was_changed_by_hand_is_found_and_mended_and_others_cost_a_look(fleet: Fleet) -> None:
+    assert fleet.run(GENERATORS).code == 0
+    changed, *others = fleet.generators
+    before = {host: (fleet.recorded(host), fleet.pids(host)) for host in fleet.generators}
+    sh(fleet, changed, BY_HAND)
+    play = fleet.run(GENERATORS)
+    assert play.code == 0, play.messages(changed)
+    said = play.said("Say what is not as it was recorded")
+    for name in (
+        "file /etc/aws-kinesis/agent.json: was -rw-r--r-- 0:0 ",
+        "file /etc/surgewatch/log_generator.json: was -rw-r--r-- 0:0 ",
+        "wants/surgewatch-log-generator.service: was lrwxrwxrwx 0:0 to ",
+        "unit surgewatch-log-generator-rotate.timer: was active, enabled, is inactive, enabled",
+        "/bin/kinesis-agent: was -rwxr-xr-x 0:0 ",
+    ):
+        assert name in said
+    for host in others:
+        assert play.changed(host) == []
+        assert "Look at the host" in play.tasks(host)
+        assert not {"Preflight", "Write the configuration", "Write the unit"} & play.tasks(host)
+        assert fleet.pids(host) == before[host][1]
+    assert fleet.recorded(changed) == before[changed][0]
+
+    play = fleet.run(GENERATORS)
+    assert play.said("Say what is not as it was recorded") == ""
+    assert all("Write the unit" not in play.tasks(host) for host in fleet.generators)
+    play = fleet.run(GENERATORS, fleet_check="full")
+    assert [play.changed(host) for host in fleet.generators] == [[]] * len(fleet.generators)
+    assert all("Write the unit" in play.tasks(host) for host in fleet.generators)
     assert fleet.count() > 0

@@ -20,6 +20,8 @@ PUTS = re.compile(
 ON_THE_CONTROL_NODE = {"instances_hosts"}
 # What only a play knows.
 SETTINGS = {
+    "log_file_path": "/var/log/surgewatch/any.log",
+    "log_file_service": "any",
     "python_service_name": "any",
     "python_service_release": "1",
     "__analytics_package": {"package": "/build/flink.zip"},
