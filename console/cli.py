@@ -29,7 +29,9 @@ COMMANDS = (
 
 def main(argv: Sequence[str]) -> int:
     """Run the command that the arguments name; returns the exit code."""
-    commands = {name: importlib.import_module(f"console.commands.{name}") for name in COMMANDS}
+    # Of a command that is named, only what it needs is loaded.
+    names = argv[:1] if argv and argv[0] in COMMANDS else COMMANDS
+    commands = {name: importlib.import_module(f"console.commands.{name}") for name in names}
     parser = build_parser(commands)
     try:
         # What follows these commands is another program's command line, its options included.

@@ -177,10 +177,10 @@ def _error(status: Mapping[str, Any]) -> str:
     return f", {status['last_error']}" if status.get("last_error") else ""
 
 
-def counts(health: Health, stream: str, writer: str) -> dict[str, int | None]:
-    """How many order lines, from `stream` to function `writer`, passed each stage.
+def counts(health: Health, stream: str, prefix: str) -> dict[str, int | None]:
+    """How many order lines, of `stream`, and alarms passed each stage that our services count.
 
-    None where none said.
+    `prefix` stands before the functions' names. None where no service said.
     """
     return {
         "lines written": _sum(s.get("lines_written") for s in health.services("log-generator")),
@@ -191,13 +191,19 @@ def counts(health: Health, stream: str, writer: str) -> dict[str, int | None]:
             if flow["destination"] == f"KinesisStream:{stream}"
         ),
         "on the stream": _sum(s.get("records_read") for s in health.services("analytics")),
-        "stored": _sum(
-            mapping["records"]
-            for status in health.services("event-source")
-            for mapping in status.get("mappings", ())
-            if mapping["function"] == writer
-        ),
+        "stored": _handled(health, f"{prefix}order_writer"),
+        "alarms": _handled(health, f"{prefix}alarm_recorder"),
     }
+
+
+def _handled(health: Health, function: str) -> int | None:
+    """How many records a function has done with."""
+    return _sum(
+        mapping["records"]
+        for status in health.services("event-source")
+        for mapping in status.get("mappings", ())
+        if mapping["function"] == function
+    )
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -47,7 +47,8 @@ def generator(lines, sent=AGENT):
 
 
 def test_counts_are_summed_over_the_hosts():
-    mappings = [{"function": f"{name}_writer", "records": 2200} for name in ("order", "error")]
+    handled = {"shop-order_writer": 2200, "shop-alarm_recorder": 7, "order_writer": 1}
+    mappings = [{"function": name, "records": records} for name, records in handled.items()]
     region = left(
         {"analytics": "active"},
         {"analytics": json.dumps(ENGINE), "event-source": json.dumps({"mappings": mappings})},
@@ -61,11 +62,12 @@ def test_counts_are_summed_over_the_hosts():
     }
     found = health.collect([End(0, stats)])
     assert found.well
-    assert health.counts(found, "website-orders", "order_writer") == {
+    assert health.counts(found, "website-orders", "shop-") == {
         "lines written": 2501,
         "shipped": 2400,
         "on the stream": 2300,
         "stored": 2200,
+        "alarms": 7,
     }
 
 
@@ -75,7 +77,7 @@ def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
     found = health.collect([Result("region", "failed", {"msg": fault}), End(2, stats)])
     assert not found.well
     assert found.hosts[0].units == {"analytics": "missing", "nginx": "active"}
-    assert health.counts(found, "website-orders", "order_writer")["on the stream"] is None
+    assert health.counts(found, "website-orders", "shop-")["on the stream"] is None
     report.show_health(found)
     assert capsys.readouterr().out.splitlines() == [
         "region  analytics  missing",
