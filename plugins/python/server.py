@@ -1,21 +1,22 @@
 """A Python that has imported what modules for AWS import, and forks to run one.
 
-Run as `python fork_python.py SOCKET`; `forked_python` hands it the modules of a play, each of which
-would be a process of its own that spends most of its time on these imports.
+Run as `python server.py FOLDER SOCKET`, by plugins/callback/forked_python.py: FOLDER/python is an
+interpreter that hands the program on its standard input to the listening SOCKET, a descriptor. A
+module by itself spends most of its time on these imports. It ends, with the folder, when its own
+standard input does.
 """
 
 import importlib
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-
-import ansible.module_utils
-import ansible.modules
 
 IMPORTED = (
     "ansible.module_utils.basic",
@@ -28,28 +29,37 @@ IMPORTED = (
     "botocore.handlers",
     "s3transfer.manager",
 )
-PLUGINS = Path(__file__).parents[2] / "plugins"
+PLUGINS = Path(__file__).parents[1]
 SIZE = 1 << 16
 
 
 def main() -> None:
-    # The archive of a module is looked into only for packages that are not imported yet.
-    ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
-    own = sys.modules["ansible.legacy"] = ModuleType("ansible.legacy")
-    own.__path__ = [str(PLUGINS / "modules"), *ansible.modules.__path__]
-    for name in IMPORTED:
-        importlib.import_module(name)
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(sys.argv[1])
-    server.listen()
+    folder, server = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    import_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
     while True:
+        ready, _, _ = select.select([server, sys.stdin], [], [])
+        if sys.stdin in ready:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         client, _ = server.accept()
         if os.fork() == 0:
             server.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os._exit(run(client))
         client.close()
+
+
+def import_all() -> None:
+    import ansible.module_utils
+    import ansible.modules
+
+    # The archive of a module is looked into only for packages that are not imported yet.
+    ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
+    own = sys.modules["ansible.legacy"] = ModuleType("ansible.legacy")
+    own.__path__ = [str(PLUGINS / "modules"), *ansible.modules.__path__]
+    for name in IMPORTED:
+        importlib.import_module(name)
 
 
 def run(client: socket.socket) -> int:
