@@ -142,7 +142,9 @@ def describe(unit: str, status: Mapping[str, Any]) -> str:
     match unit:
         case "log-generator":
             paused = f", paused: {status['paused']}" if status["paused"] else ""
-            return f"{status['lines_written']:,} lines written{paused}"
+            refused = status.get("refused_orders")
+            orders = f", {refused:,} orders refused" if refused else ""
+            return f"{status['lines_written']:,} lines written{orders}{paused}"
         case "kinesis-agent":
             return "; ".join(_describe_flow(flow) for flow in status["flows"])
         case "event-source":
@@ -177,22 +179,41 @@ def _error(status: Mapping[str, Any]) -> str:
     return f", {status['last_error']}" if status.get("last_error") else ""
 
 
-def counts(health: Health, stream: str, prefix: str) -> dict[str, int | None]:
-    """How many order lines, of `stream`, and alarms passed each stage that our services count.
+def counts(
+    health: Health, streams: Mapping[str, Mapping[str, Any]], prefix: str
+) -> dict[str, dict[str, int | None]]:
+    """Of orders, requests and alarms, how many passed each stage that our services count.
 
-    `prefix` stands before the functions' names. None where no service said.
+    `streams` are `surgewatch_streams`; `prefix` stands before the functions' names. None where no
+    service said.
     """
+    written = _sum(s.get("lines_written") for s in health.services("log-generator"))
+    found: dict[str, dict[str, int | None]] = {
+        "orders": {"written": written, **_carried(health, streams, "orders")},
+        "requests": _carried(health, streams, "access"),
+        "alarms": {"recorded": _handled(health, f"{prefix}alarm_recorder")},
+    }
+    found["orders"]["stored"] = _handled(health, f"{prefix}order_writer")
+    return found
+
+
+def _carried(
+    health: Health, streams: Mapping[str, Mapping[str, Any]], key: str
+) -> dict[str, int | None]:
+    """How many records of a stream the agents sent, and the engine read."""
+    to = f"KinesisStream:{streams[key]['name']}"
     return {
-        "lines written": _sum(s.get("lines_written") for s in health.services("log-generator")),
         "shipped": _sum(
             flow["records_sent"]
             for status in health.services("kinesis-agent")
             for flow in status.get("flows", ())
-            if flow["destination"] == f"KinesisStream:{stream}"
+            if flow["destination"] == to
         ),
-        "on the stream": _sum(s.get("records_read") for s in health.services("analytics")),
-        "stored": _handled(health, f"{prefix}order_writer"),
-        "alarms": _handled(health, f"{prefix}alarm_recorder"),
+        "on the stream": _sum(
+            status["streams"][key]["counts"]["records_read"]
+            for status in health.services("analytics")
+            if key in status.get("streams", ())
+        ),
     }
 
 

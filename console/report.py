@@ -29,7 +29,9 @@ def show_health(health: Health) -> None:
         out.print(f"{name}: {fault}", style="red")
 
 
-def show_stages(stages: Mapping[str, str]) -> None:
-    """The counts on one line, in the order that a line passes the stages."""
-    parts = [Text.assemble(f"{name} ", (count, "bold")) for name, count in stages.items()]
-    out.print(Text("  →  ").join(parts))
+def show_stages(stages: Mapping[str, Mapping[str, str]]) -> None:
+    """A line for orders, requests and alarms: the counts, in the order of the stages."""
+    width = max(map(len, stages))
+    for row, counts in stages.items():
+        parts = [Text.assemble(f"{name} ", (count, "bold")) for name, count in counts.items()]
+        out.print(Text(f"{row:{width}}  ") + Text("  →  ").join(parts))

@@ -1,4 +1,4 @@
-"""How many order lines, and then alarms, passed each stage from the log to the history."""
+"""How many orders, requests and alarms passed each stage from the log to the database."""
 
 from console import health
 from console.errors import AWS_ERRORS, ConsoleError
@@ -6,15 +6,17 @@ from console.health import Health
 from console.stack import Stack
 
 
-def survey(stack: Stack) -> tuple[Health, dict[str, str]]:
+def survey(stack: Stack) -> tuple[Health, dict[str, dict[str, str]]]:
     """The hosts' health, and each stage's count; "?" where it could not be found out."""
     found = health.ask(stack)
-    counted = health.counts(
-        found, stack["surgewatch_streams"]["orders"]["name"], stack["surgewatch_prefix"]
-    )
-    stages = {name: "?" if count is None else f"{count:,}" for name, count in counted.items()}
+    counted = health.counts(found, stack["surgewatch_streams"], stack["surgewatch_prefix"])
+    stages = {
+        row: {name: "?" if count is None else f"{count:,}" for name, count in counts.items()}
+        for row, counts in counted.items()
+    }
     if not stack.groups.get("event_source"):  # where AWS feeds the functions, it has the counts
-        stages |= {"stored": _count_items(stack), "alarms": _count_alarms(stack)}
+        stages["orders"]["stored"] = _count_items(stack)
+        stages["alarms"]["recorded"] = _count_alarms(stack)
     return found, stages
 
 

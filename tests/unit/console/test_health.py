@@ -18,7 +18,17 @@ AGENT = {
         }
     ]
 }
-ENGINE = {"records_read": 2300, "alarms_sent": 4, "lag_seconds": 0.8, "open_incidents": ["a"]}
+ENGINE = {
+    "records_read": 2700,
+    "alarms_sent": 4,
+    "lag_seconds": 0.8,
+    "open_incidents": ["a"],
+    "streams": {
+        "orders": {"counts": {"records_read": 2300}},
+        "access": {"counts": {"records_read": 400}},
+    },
+}
+STREAMS = {"orders": {"name": "website-orders"}, "access": {"name": "website-access"}}
 
 
 def left(units, answers, faults=()):
@@ -46,7 +56,7 @@ def generator(lines, sent=AGENT):
     )
 
 
-def test_counts_are_summed_over_the_hosts():
+def test_counts_are_summed_over_the_hosts(capsys):
     handled = {"shop-order_writer": 2200, "shop-alarm_recorder": 7, "order_writer": 1}
     mappings = [{"function": name, "records": records} for name, records in handled.items()]
     region = left(
@@ -62,13 +72,18 @@ def test_counts_are_summed_over_the_hosts():
     }
     found = health.collect([End(0, stats)])
     assert found.well
-    assert health.counts(found, "website-orders", "shop-") == {
-        "lines written": 2501,
-        "shipped": 2400,
-        "on the stream": 2300,
-        "stored": 2200,
-        "alarms": 7,
+    counted = health.counts(found, STREAMS, "shop-")
+    assert counted == {
+        "orders": {"written": 2501, "shipped": 2400, "on the stream": 2300, "stored": 2200},
+        "requests": {"shipped": 1200, "on the stream": 400},
+        "alarms": {"recorded": 7},
     }
+    report.show_stages({row: {k: str(n) for k, n in of.items()} for row, of in counted.items()})
+    assert capsys.readouterr().out.splitlines() == [
+        "orders    written 2501  →  shipped 2400  →  on the stream 2300  →  stored 2200",
+        "requests  shipped 1200  →  on the stream 400",
+        "alarms    recorded 7",
+    ]
 
 
 def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
@@ -77,7 +92,7 @@ def test_a_unit_that_is_not_there_is_missing_and_its_count_unknown(capsys):
     found = health.collect([Result("region", "failed", {"msg": fault}), End(2, stats)])
     assert not found.well
     assert found.hosts[0].units == {"analytics": "missing", "nginx": "active"}
-    assert health.counts(found, "website-orders", "shop-")["on the stream"] is None
+    assert health.counts(found, STREAMS, "shop-")["requests"]["on the stream"] is None
     report.show_health(found)
     assert capsys.readouterr().out.splitlines() == [
         "region  analytics  missing",
@@ -134,7 +149,7 @@ def test_each_service_is_told_in_a_line():
         "12 records to order_writer, 3.2 s behind, throttled"
     )
     assert health.describe("analytics", ENGINE) == (
-        "2,300 records read, 4 alarms sent, 0.8 s behind, 1 open"
+        "2,700 records read, 4 alarms sent, 0.8 s behind, 1 open"
     )
     assert health.describe("analytics", {}) == ""
 
