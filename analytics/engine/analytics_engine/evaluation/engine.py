@@ -15,12 +15,13 @@ from analytics_engine.evaluation.alarm import Alarm, Said
 from analytics_engine.evaluation.evaluator import Evaluator
 from analytics_engine.evaluation.incident import Incident
 from analytics_engine.evaluation.intake import Intake, Record
+from analytics_engine.evaluation.minutes import Counting, Measure
 from analytics_engine.evaluation.snapshot import Snapshot
 from analytics_engine.evaluation.top import keep
 from analytics_engine.evaluation.tracker import State, Tracker
 from analytics_engine.records.clock import KEPT, Shard, decided_through
 from analytics_engine.records.history import History
-from analytics_engine.records.kind import Source
+from analytics_engine.records.kind import Kind, Minutes, Source
 from analytics_engine.rules.reference import Reference, References
 from analytics_engine.rules.rule import Rule
 
@@ -32,8 +33,13 @@ _nature = attrgetter("measure", "column", "where", "among", "group_by", "compari
 class Engine:
     """Feed it with `read` and `idle`, then `advance`; `snapshot` says how to go on from there."""
 
-    def __init__(self, history: History, snapshot: Snapshot, source: Source) -> None:
-        self.history = history
+    def __init__(
+        self, history: History, snapshot: Snapshot, source: Source, measured: bool = False
+    ) -> None:
+        """`measured`: what each minute amounts to is to be told, too."""
+        self.history, self.measured = history, measured
+        self.measures: list[Measure] = []
+        """What is to be told since the last save."""
         self.source = msgspec.structs.replace(source, kind=snapshot.kind or source.kind)
         self.decided = snapshot.decided
         """The tick through which all is decided: the stream's watermark."""
@@ -44,6 +50,7 @@ class Engine:
         self._ended: dict[str, Shard] = {}
         """Shards of which not all has been counted yet: a restart reads them again."""
         self.intake = Intake(self.source, history, snapshot.counts, snapshot.decided)
+        self._minutes: Counting | None = None
         self._evaluators: dict[str, Evaluator] = {}
         self._states = snapshot.states
         references = {name: Reference(text, name) for name, text in snapshot.references.items()}
@@ -133,6 +140,8 @@ class Engine:
         if until <= self.decided:
             return []
         lines, tests = self.intake.drain(until)
+        if self._minutes is not None:
+            self.measures += self._minutes.advance(lines, until)
         alarms: list[Said] = []
         for evaluator in self._evaluators.values():
             tracker = evaluator.tracker
@@ -166,8 +175,22 @@ class Engine:
         self.counts.alarms += len(alarms)
         return [alarm for _, alarm in alarms]
 
+    @property
+    def reads(self) -> bool:
+        """Whether its stream is to be read: there are rules, or minutes are counted."""
+        return bool(self.rules) or self._minutes is not None
+
+    def save(self) -> list[Measure]:
+        """Write what does not stand in the snapshot; return what is to be told since."""
+        self.history.save()
+        self.history.expire(self.decided - KEPT)
+        if self._minutes is not None:
+            self._minutes.save()
+        told, self.measures = self.measures, []
+        return told
+
     def snapshot(self) -> Snapshot:
-        """What to save, together with the history."""
+        """What to save, after `save`, in the same transaction."""
         self.settle()
         shards = self.shards | self._ended
         return Snapshot(
@@ -209,6 +232,10 @@ class Engine:
         self.source, self.rules, self.references = source, list(rules), dict(references)
         kind = source.kind
         keys = {references[name].key for rule in rules for name in rule.references}
+        counted = kind.minutes if self.measured else None
+        if counted is not None:
+            keys |= counted.columns
+        self._count(kind, counted)
         self.intake.use(source, keys.union(*(rule.columns(kind) for rule in rules)))
         old, fresh = self._evaluators, same is not None
         self._evaluators = {
@@ -216,6 +243,19 @@ class Engine:
             for rule in rules
         }
         self._states = {}
+
+    def _count(self, kind: Kind, counted: Minutes | None) -> None:
+        """Count minutes as a kind asks for it; where it asks otherwise than before, begin anew."""
+        old = self._minutes
+        if old is not None and (old.kind.name, old.kind.unit, old.kind.minutes) != (
+            kind.name,
+            kind.unit,
+            counted,
+        ):
+            self.measures += old.finish()
+            self._minutes = None
+        if self._minutes is None and counted is not None:
+            self._minutes = Counting(kind, self.history, self.decided)
 
     def _new(self, rule: Rule, fresh: bool) -> Evaluator:
         state = self._states.get(rule.name, State())

@@ -14,7 +14,7 @@ import msgspec
 from analytics_engine.records import cells
 from analytics_engine.records.batch import Batch
 from analytics_engine.records.kind import Identity
-from analytics_engine.records.ticks import SECOND
+from analytics_engine.records.ticks import MINUTE, SECOND
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS history (
@@ -30,6 +30,13 @@ CREATE TABLE IF NOT EXISTS stray (
     tick INTEGER NOT NULL,   -- the tick at which it was counted first
     PRIMARY KEY (stream, identity)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS minute (
+    stream TEXT NOT NULL,
+    minute INTEGER NOT NULL,   -- since the epoch
+    rows BLOB NOT NULL,        -- what it amounts to
+    changed INTEGER NOT NULL,  -- whether some of that is still to be told
+    PRIMARY KEY (stream, minute)
+) STRICT;
 CREATE INDEX IF NOT EXISTS stray_first ON stray (stream, first);
 CREATE INDEX IF NOT EXISTS stray_tick ON stray (stream, tick);
 {cells.SCHEMA}"""
@@ -126,9 +133,30 @@ class History:
         for table, column, tick in (
             ("history", "first", before // SECOND * SECOND),
             ("stray", "tick", before),
+            ("minute", "minute", before // MINUTE),
         ):
             sql = f"DELETE FROM {table} WHERE stream = ? AND {column} < ?"
             self._sql.execute(sql, (self._stream, tick))
+
+    def minute(self, minute: int) -> bytes | None:
+        """What was kept of a minute."""
+        sql = "SELECT rows FROM minute WHERE stream = ? AND minute = ?"
+        row = self._sql.execute(sql, (self._stream, minute)).fetchone()
+        return row and row[0]
+
+    def keep_minute(self, minute: int, rows: bytes, changed: bool) -> None:
+        """Keep what a minute amounts to; `changed`: some of it is still to be told."""
+        row = (self._stream, minute, rows, changed)
+        self._sql.execute("INSERT OR REPLACE INTO minute VALUES (?, ?, ?, ?)", row)
+
+    def forget_minutes(self) -> None:
+        """Keep none of them any more."""
+        self._sql.execute("DELETE FROM minute WHERE stream = ?", (self._stream,))
+
+    def changed_minutes(self) -> list[int]:
+        """Minutes of which something is still to be told."""
+        sql = "SELECT minute FROM minute WHERE stream = ? AND changed"
+        return [minute for (minute,) in self._sql.execute(sql, (self._stream,))]
 
     def _newest(self, table: str) -> int:
         sql = f"SELECT max(first) FROM {table} WHERE stream = ?"

@@ -36,6 +36,10 @@ MEASURES = (LINES, SHARE, BURN, DISTINCT, HIGHEST, LOWEST)
 """Those that each kind has; the last three are of a column that the rule names."""
 
 
+RESERVED = ("kind", "minute", "histogram")
+"""What else a measure of a minute says."""
+
+
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A measure of a kind's own: how many distinct values, or the sum of columns' product."""
 
@@ -63,6 +67,25 @@ class Mark(Where, frozen=True, forbid_unknown_fields=True):
         return [text(run) for run in runs]
 
 
+class Minutes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is counted of each minute besides the lines, under the names that measures have."""
+
+    keys: dict[Name, str] = {}
+    """Columns by whose values it is counted."""
+    counts: dict[Name, Where] = {}
+    """Lines that each test takes."""
+    sums: dict[Name, str] = {}
+    """Columns of whole numbers that are added up."""
+    histogram: str | None = None
+    """A column of seconds."""
+
+    @property
+    def columns(self) -> set[str]:
+        """All columns that it needs."""
+        tested = {where.column for where in self.counts.values()}
+        return {*self.keys.values(), *self.sums.values(), *tested, *filter(None, [self.histogram])}
+
+
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kind of record."""
 
@@ -80,6 +103,8 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     top: list[str] = []
     """Columns of which an incident names the most frequent values."""
     test: Mark | None = None
+    minutes: Minutes | None = None
+    """None: minutes are not counted."""
 
     def unit_of(self, measure: str) -> str:
         """What a measure is counted in."""
@@ -284,6 +309,8 @@ def _problems(kind: Kind) -> Iterator[Problem]:
         for column in measure.sum_product or ():
             if kind.is_text(column):
                 yield key, f"{column} is text, not a number"
+    if kind.minutes is not None:
+        yield from _uncountable(kind, kind.minutes)
     if kind.test is not None:
         yield from unknown("test", [kind.test.column])
         if kind.test.problem or kind.test.is_range:
@@ -292,3 +319,18 @@ def _problems(kind: Kind) -> Iterator[Problem]:
             yield "test", f"{kind.test.column} is no text"
         if kind.test.run_until and not kind.test.starts_with:
             yield "test", "run_until needs starts_with: the run stands between them"
+
+
+def _uncountable(kind: Kind, minutes: Minutes) -> Iterator[Problem]:
+    """What is wrong with what is to be counted of each minute."""
+    names = [*minutes.keys, *minutes.counts, *minutes.sums, kind.unit, *RESERVED]
+    if len(set(names)) < len(names):
+        yield "minutes", f"names must differ, also from {', '.join(RESERVED)} and the unit"
+    for column in sorted(minutes.columns - kind.columns.keys()):
+        yield "minutes", f"no column {column!r}"
+    for name, where in minutes.counts.items():
+        if where.problem or (where.is_range and kind.is_text(where.column)):
+            yield f"minutes.counts.{name}", where.problem or f"{where.column} is text, not a number"
+    for column in filter(None, [*minutes.sums.values(), minutes.histogram]):
+        if kind.is_text(column):
+            yield "minutes", f"{column} is text, not a number"

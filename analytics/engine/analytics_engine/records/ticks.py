@@ -5,6 +5,7 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 TICK_MS = 100
 SECOND = 1000 // TICK_MS
 """Ticks a second."""
+MINUTE = 60 * SECOND
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -35,6 +36,11 @@ def at(tick: int) -> str:
 def first_tick(milliseconds: int) -> int:
     """The first tick at which a line of that time counts: the first one after it."""
     return milliseconds // TICK_MS + 1
+
+
+def minute_of(tick: int) -> int:
+    """The minute, since the epoch, of lines that count from a tick on."""
+    return (tick - 1) // MINUTE
 
 
 class Ticks(dict[str, int]):

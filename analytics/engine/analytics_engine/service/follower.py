@@ -99,7 +99,7 @@ class Follower:
 
     def request(self) -> None:
         """Send the next read on its way, if one is due."""
-        if self.reading is not None or not self.engine.rules:
+        if self.reading is not None or not self.engine.reads:
             return
         name = self._next()
         if name is not None:
@@ -110,7 +110,7 @@ class Follower:
     @property
     def due(self) -> float:
         """Seconds (of the monotonic clock) at which something is to be read; infinite for never."""
-        if not self.engine.rules:
+        if not self.engine.reads:
             return math.inf
         return min(map(self._when, self.engine.shards or [LIST]))
 

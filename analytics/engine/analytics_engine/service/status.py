@@ -72,7 +72,7 @@ def describe(engines: Mapping[str, Engine], waiting: int, errors: Sequence[str])
             for name in Counts.__struct_fields__
         }
     )
-    ruled = [engine for engine in engines.values() if engine.rules]
+    ruled = [engine for engine in engines.values() if engine.reads]
     decided = [engine.decided for engine in ruled if engine.decided]
     lag = _lag(min(decided), now_ms) if decided else None
     return Status(
@@ -95,7 +95,7 @@ def describe(engines: Mapping[str, Engine], waiting: int, errors: Sequence[str])
 
 
 def _stream(engine: Engine, now_ms: int) -> StreamStatus:
-    decided = engine.decided if engine.rules else 0  # without rules it is not read
+    decided = engine.decided if engine.reads else 0
     return StreamStatus(
         decided_tick=at(decided) if decided else None,
         lag_seconds=_lag(decided, now_ms) if decided else None,

@@ -11,7 +11,6 @@ from analytics_engine.evaluation.alarm import Alarm
 from analytics_engine.evaluation.engine import Engine
 from analytics_engine.evaluation.snapshot import Snapshot
 from analytics_engine.records import history
-from analytics_engine.records.clock import KEPT
 from analytics_engine.records.kind import Kind, Source
 
 VERSION = 3
@@ -20,6 +19,9 @@ _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS checkpoint (stream TEXT PRIMARY KEY, snapshot BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS outbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT, incident_id TEXT NOT NULL, alarm BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS measure (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, minute TEXT NOT NULL, measure BLOB NOT NULL
 ) STRICT;
 {history.SCHEMA}
 """
@@ -53,8 +55,12 @@ class _Saved(msgspec.Struct):
 class Store:
     """Checkpoints, histories, and the alarms that are still to be sent (a transactional outbox)."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Raises StateError where another version wrote the file."""
+    def __init__(self, path: Path | str, measured: bool = False) -> None:
+        """`measured`: the engines tell what each minute amounts to.
+
+        Raises StateError where another version wrote the file.
+        """
+        self._measured = measured
         self._sql = sqlite3.connect(path, isolation_level=None)
         # NORMAL: a power cut may cost the newest saves, never their agreement; they are read again.
         self._sql.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
@@ -72,7 +78,7 @@ class Store:
             "SELECT snapshot FROM checkpoint WHERE stream = ?", (stream,)
         ).fetchone()
         snapshot = msgspec.msgpack.decode(row[0], type=Snapshot) if row else Snapshot()
-        return Engine(history.History(self._sql, stream), snapshot, source)
+        return Engine(history.History(self._sql, stream), snapshot, source, self._measured)
 
     def kinds(self) -> dict[str, Kind]:
         """What the streams held whose state is saved, as far as that says so."""
@@ -85,8 +91,11 @@ class Store:
     ) -> None:
         """Save the engines' state, add alarms to the outbox, and drop those that were sent."""
         for stream, engine in engines.items():
-            engine.history.save()
-            engine.history.expire(engine.decided - KEPT)
+            measures = engine.save()
+            self._sql.executemany(
+                "INSERT INTO measure (minute, measure) VALUES (?, ?)",
+                [(one["minute"], msgspec.json.encode(one)) for one in measures],
+            )
             snapshot = msgspec.msgpack.encode(engine.snapshot())
             self._sql.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (stream, snapshot))
         self._sql.executemany(
@@ -101,6 +110,15 @@ class Store:
         """Number, incident and JSON of alarms to be sent after number `sent`, oldest first."""
         sql = "SELECT number, incident_id, alarm FROM outbox WHERE number > ? ORDER BY 1 LIMIT ?"
         return self._sql.execute(sql, (sent, limit)).fetchall()
+
+    def measures(self, limit: int = 500) -> list[tuple[int, str, bytes]]:
+        """Number, minute and JSON of measures to be sent, oldest first."""
+        sql = "SELECT number, minute, measure FROM measure ORDER BY 1 LIMIT ?"
+        return self._sql.execute(sql, (limit,)).fetchall()
+
+    def measured(self, number: int) -> None:
+        """Drop the measures up to a number: they were sent. Lasts from the next save on."""
+        self._sql.execute("DELETE FROM measure WHERE number <= ?", (number,))
 
     def waiting(self, sent: int) -> int:
         """How many alarms are still to be sent."""
