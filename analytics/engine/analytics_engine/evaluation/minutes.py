@@ -30,22 +30,16 @@ GREATEST = 10**12
 """Beyond it nothing is believed to be a summand."""
 
 
-class Row(msgspec.Struct, array_like=True, gc=False):
-    """What a minute amounts to for one key."""
+class Minute(msgspec.Struct, array_like=True):
+    """What a minute amounts to so far. A key stands as its place in `keys`."""
 
-    key: tuple[str, ...]
-    lines: int = 0
-    counts: dict[str, int] = {}
-    sums: dict[str, int] = {}
-    histogram: dict[int, int] = {}
-    """Lines by bucket (`buckets.bucket`)."""
-    changed: bool = True
-    """Whether it is still to be told."""
-
-
-Rows = dict[tuple[str, ...], Row]
-_Found = tuple[Counter[tuple[Any, ...]], dict[str, dict[tuple[Any, ...], int]]]
-"""Lines that are alike (raw key, then what was seen of each column), and sums by raw key."""
+    keys: list[tuple[str, ...]] = []
+    alike: dict[tuple[int, ...], int] = {}
+    """Lines by place and by what was seen of each column."""
+    sums: list[list[int]] = []
+    """Of each column that is added up, by place."""
+    changed: set[int] = set()
+    """Places of which something is still to be told."""
 
 
 class Counting:
@@ -54,21 +48,20 @@ class Counting:
     def __init__(self, kind: Kind, history: History, decided: int) -> None:
         counted = kind.minutes or Minutes()
         self.kind, self._history = kind, history
-        self._keys = list(counted.keys.items())
-        self._sums = list(counted.sums.items())
-        tests: dict[str, dict[str, Where]] = {}
-        for name, where in counted.counts.items():
-            tests.setdefault(where.column, {})[name] = where
+        self._keys, self._sums = list(counted.keys.items()), list(counted.sums.items())
+        tests: dict[str, dict[int, Where]] = {}
+        for bit, where in enumerate(counted.counts.values()):
+            tests.setdefault(where.column, {})[bit] = where
         self._seen: list[tuple[str, _Cache]] = [
             (column, _Tests(some, kind.is_text(column))) for column, some in tests.items()
         ]
-        self._histogram = counted.histogram
+        self._counts = list(counted.counts)
+        self._has_histogram = counted.histogram is not None
         if counted.histogram is not None:
             self._seen.append((counted.histogram, _Buckets()))
-        self._safe = Texts().__getitem__
         self._told = decided // MINUTE
         """Minutes before it have been told, as far as their lines were in time."""
-        self._rows: dict[int, Rows] = {}
+        self._minutes: dict[int, _Open] = {}
         self._touched: set[int] = set()
         self._changed = set(history.changed_minutes())
 
@@ -82,12 +75,11 @@ class Counting:
 
     def save(self) -> None:
         """Write what has changed; the caller commits."""
-        encode = msgspec.msgpack.encode
-        for minute in self._touched:
-            rows = list(self._rows[minute].values())
-            self._history.keep_minute(minute, encode(rows), minute in self._changed)
-        newest = max(self._rows, default=0)
-        self._rows = {minute: rows for minute, rows in self._rows.items() if minute == newest}
+        for number in self._touched:
+            saved = msgspec.msgpack.encode(self._minutes[number].minute)
+            self._history.keep_minute(number, saved, number in self._changed)
+        newest = max(self._minutes, default=0)
+        self._minutes = {newest: self._minutes[newest]} if newest else {}
         self._touched = set()
 
     def finish(self) -> list[Measure]:
@@ -101,101 +93,130 @@ class Counting:
         if before <= self._told:
             return []
         self._told = before
-        measures = []
-        for minute in sorted(minute for minute in self._changed if minute < before):
-            rows = self._of(minute)
-            for row in rows.values():
-                if row.changed:
-                    measures.append(self._measure(minute, row))
-                    row.changed = False
-            self._changed.discard(minute)
+        measures: list[Measure] = []
+        for number in sorted(number for number in self._changed if number < before):
+            measures += self._measures(number, self._of(number).minute)
+            self._changed.discard(number)
         return measures
 
-    def _measure(self, minute: int, row: Row) -> Measure:
-        measure = {"kind": self.kind.name, "minute": at(minute * MINUTE)}
-        measure |= zip((name for name, _ in self._keys), row.key, strict=True)
-        measure |= {self.kind.unit: row.lines} | row.counts | row.sums
-        if self._histogram is not None:
-            measure["histogram"] = sorted(row.histogram.items())
-        return measure
+    def _measures(self, number: int, minute: Minute) -> list[Measure]:
+        made: dict[int, Measure] = {}
+        for place in sorted(minute.changed, key=minute.keys.__getitem__):
+            measure: Measure = {"kind": self.kind.name, "minute": at(number * MINUTE)}
+            measure |= zip((name for name, _ in self._keys), minute.keys[place], strict=True)
+            measure |= dict.fromkeys([self.kind.unit, *self._counts], 0)
+            for (name, _), sums in zip(self._sums, minute.sums, strict=True):
+                measure[name] = sums[place]
+            made[place] = measure
+        histograms: dict[int, dict[int, int]] = {place: {} for place in made}
+        for (place, *seen), lines in minute.alike.items():
+            if place not in made:
+                continue
+            if self._has_histogram and (bucket := seen.pop()) >= 0:
+                histogram = histograms[place]
+                histogram[bucket] = histogram.get(bucket, 0) + lines
+            made[place][self.kind.unit] += lines
+            for bit, name in enumerate(self._counts):
+                if any(bits >> bit & 1 for bits in seen):
+                    made[place][name] += lines
+        if self._has_histogram:
+            for place, histogram in histograms.items():
+                made[place]["histogram"] = sorted(histogram.items())
+        minute.changed = set()
+        return list(made.values())
 
-    def _of(self, minute: int) -> Rows:
-        """A minute's rows, about to be changed."""
-        self._touched.add(minute)
-        rows = self._rows.get(minute)
-        if rows is None:
-            saved = self._history.minute(minute)
-            found = [] if saved is None else msgspec.msgpack.decode(saved, type=list[Row])
-            rows = self._rows[minute] = {row.key: row for row in found}
-        return rows
+    def _of(self, number: int) -> "_Open":
+        """A minute, about to be changed."""
+        self._touched.add(number)
+        found = self._minutes.get(number)
+        if found is None:
+            saved = self._history.minute(number)
+            minute = msgspec.msgpack.decode(saved, type=Minute) if saved else Minute()
+            minute.sums = minute.sums or [[] for _ in self._sums]
+            found = self._minutes[number] = _Open(minute)
+        return found
 
     def _take(self, batches: Iterable[Batch]) -> None:
         parts: dict[int, list[Batch]] = {}
         for batch in batches:
             for own, some in batch.by_first():
                 parts.setdefault(minute_of(own), []).append(some)
-        for minute, some in parts.items():
-            rows = self._of(minute)
-            self._changed.add(minute)
-            found = self._found(some)
-            if len(rows) + len({like[0] for like in found[0]}) <= ROOM:
-                self._add(rows, found)
-            else:  # who gets the last places must not depend on how much was read at once
-                for batch in some:
-                    self._add(rows, self._found([batch]))
+        for number, some in parts.items():
+            of = self._of(number)
+            self._changed.add(number)
+            keys = [self._keys_of(batch) for batch in some]
+            for batch, places in zip(some, of.places(keys), strict=True):
+                columns = batch.columns
+                seen = [map(cache.__getitem__, columns[column]) for column, cache in self._seen]
+                # A Counter's update is C.
+                Counter.update(of.alike, zip(places, *seen, strict=True))
+                for (_, column), sums in zip(self._sums, of.minute.sums, strict=True):
+                    sum_up(sums, places, columns[column])
+                of.minute.changed.update(places)
 
-    def _found(self, batches: Iterable[Batch]) -> _Found:
-        lines: Counter[tuple[Any, ...]] = Counter()
-        sums: dict[str, dict[tuple[Any, ...], int]] = {name: {} for name, _ in self._sums}
-        for batch in batches:
-            columns, count = batch.columns, len(batch)
-            keys = list(zip(*(columns[column] for _, column in self._keys))) or [()] * count
-            lines.update(
-                zip(keys, *(map(seen.__getitem__, columns[column]) for column, seen in self._seen))
-            )
-            for name, column in self._sums:
-                sum_up(sums[name], keys, columns[column])
-        return lines, sums
-
-    def _add(self, rows: Rows, found: _Found) -> None:
-        places: dict[tuple[Any, ...], Row] = {}
-        for raw in sorted({like[0] for like in found[0]}, key=repr):
-            # MySQL takes a text with spaces at its end for the one without.
-            key = tuple(self._safe(str(value).rstrip(" ")) for value in raw)
-            if key not in rows and len(rows) >= ROOM:
-                key = (OTHER,) * len(key)
-            row = rows.get(key)
-            if row is None:
-                names = (self.kind.minutes or Minutes()).counts
-                row = rows[key] = Row(key, 0, dict.fromkeys(names, 0), dict.fromkeys(found[1], 0))
-            row.changed = True
-            places[raw] = row
-        has_histogram = self._histogram is not None
-        for (raw, *seen), lines in found[0].items():
-            row = places[raw]
-            row.lines += lines
-            if has_histogram and (number := seen.pop()) is not None:
-                row.histogram[number] = row.histogram.get(number, 0) + lines
-            for names in seen:
-                for name in names:
-                    row.counts[name] += lines
-        for name, amounts in found[1].items():
-            for raw, amount in amounts.items():
-                places[raw].sums[name] += amount
+    def _keys_of(self, batch: Batch) -> list[tuple[Any, ...]]:
+        values = [batch.columns[column] for _, column in self._keys]
+        return list(zip(*values, strict=True)) or [()] * len(batch)
 
 
-def sum_up(
-    sums: dict[tuple[Any, ...], int], keys: Sequence[tuple[Any, ...]], values: Sequence[Any]
-) -> None:
-    """Add whole numbers by key; what is none, or beyond belief, adds nothing."""
-    for key, value in zip(keys, values, strict=True):
+class _Open(dict[tuple[Any, ...], int]):
+    """A minute in memory: the place of each key, as the lines have it."""
+
+    def __init__(self, minute: Minute) -> None:
+        self.minute = minute
+        self._safe = Texts().__getitem__
+        self._known = {key: place for place, key in enumerate(minute.keys)}
+        minute.alike = self.alike = Counter(minute.alike)
+
+    def places(self, keys: Sequence[list[tuple[Any, ...]]]) -> list[list[int]]:
+        """The places of the keys of some batches' lines."""
+        before = len(self.minute.keys)
+        found = [list(map(self.__getitem__, some)) for some in keys]
+        if len(self.minute.keys) > max(ROOM, before):
+            # Who gets the last places must not depend on how much was read at once.
+            for key in self.minute.keys[before:]:
+                del self._known[key]
+            del self.minute.keys[before:]
+            self.clear()
+            for some in keys:
+                for raw in sorted(set(some), key=str):
+                    if len(self.minute.keys) < ROOM or self._made(raw) in self._known:
+                        self[raw]
+                    else:
+                        self[raw] = self._place((OTHER,) * len(raw))
+            found = [list(map(self.__getitem__, some)) for some in keys]
+        if len(self) > 10 * ROOM:
+            self.clear()
+        for sums in self.minute.sums:
+            sums += [0] * (len(self.minute.keys) - len(sums))
+        return found
+
+    def __missing__(self, raw: tuple[Any, ...]) -> int:
+        self[raw] = place = self._place(self._made(raw))
+        return place
+
+    def _place(self, key: tuple[str, ...]) -> int:
+        place = self._known.get(key)
+        if place is None:
+            place = self._known[key] = len(self.minute.keys)
+            self.minute.keys.append(key)
+        return place
+
+    def _made(self, raw: tuple[Any, ...]) -> tuple[str, ...]:
+        """MySQL takes a text with spaces at its end for the one without."""
+        return tuple(self._safe(str(value).rstrip(" ")) for value in raw)
+
+
+def sum_up(sums: list[int], places: Sequence[int], values: Sequence[Any]) -> None:
+    """Add whole numbers by place; what is none, or beyond belief, adds nothing."""
+    for place, value in zip(places, values, strict=True):
         if type(value) is not int:
             try:
                 value = int(value)
             except (ValueError, OverflowError):
                 continue
         if 0 < value <= GREATEST:
-            sums[key] = sums.get(key, 0) + value
+            sums[place] += value
 
 
 class _Cache(dict[Any, Any]):
@@ -214,19 +235,20 @@ class _Cache(dict[Any, Any]):
 
 
 class _Tests(_Cache):
-    """The names of the counts that a column's value belongs to."""
+    """The counts that a column's value belongs to, a bit each."""
 
-    def __init__(self, tests: dict[str, Where], text: bool) -> None:
+    def __init__(self, tests: dict[int, Where], text: bool) -> None:
         self._tests = [
-            (name, where.column, matcher(where, text)) for name, where in tests.items()
+            (1 << bit, where.column, matcher(where, text)) for bit, where in tests.items()
         ]
 
-    def made(self, value: Any) -> tuple[str, ...]:
-        return tuple(name for name, column, takes in self._tests if takes({column: [value]})[0])
+    def made(self, value: Any) -> int:
+        return sum(bit for bit, column, takes in self._tests if takes({column: [value]})[0])
 
 
 class _Buckets(_Cache):
-    """The bucket of a number of seconds; None where it is none."""
+    """The bucket of a number of seconds; less than 0 where it is none."""
 
-    def made(self, value: Any) -> int | None:
-        return bucket(value)
+    def made(self, value: Any) -> int:
+        found = bucket(value)
+        return -1 if found is None else found
