@@ -14,6 +14,7 @@ from analytics_engine.evaluation import minutes
 from analytics_engine.records import kind
 from analytics_engine.records.buckets import bucket
 from analytics_engine.records.kind import Source
+from analytics_engine.records.where import Where
 from analytics_engine.rules.files import HOME
 from analytics_engine.rules.rule import Rule
 from analytics_engine.service.store import Store
@@ -43,7 +44,7 @@ class Request:
         return json.dumps(self.fields | {"EventTime": time_of(self.time_ms)}).encode()
 
 
-def random_requests(seed: int, seconds: int = 400) -> list[Request]:
+def random_requests(seed: int, seconds: int = 400, late: bool = True) -> list[Request]:
     """Bursts, gaps, ties, repeats, disorder; lines that come late, and clocks that are fast."""
     rng = random.Random(seed)
     found: list[Request] = []
@@ -66,12 +67,14 @@ def random_requests(seed: int, seconds: int = 400) -> list[Request]:
                 "Bytes": rng.choice((0, 512, "1024", 10**6, "", -5, 10**15)),
             }
             delay, time = rng.randrange(0, 450), now
-            if rng.random() < 0.08:
+            if not late:
+                pass
+            elif rng.random() < 0.08:
                 delay = rng.choice((500, 599, 601, 5_000, 70_000, 130_000, 899_000))
             elif rng.random() < 0.02:
                 time += rng.choice((4_000, 60_000))
             found.append(Request(rng.randrange(2), now + delay, time, fields))
-            while time == now and rng.random() < 0.1:
+            while late and time == now and rng.random() < 0.1:
                 again = rng.choice((0, 100, 2_000, 90_000))
                 copy = Request(rng.randrange(2), now + delay + again, time, fields)
                 found.append(copy)
@@ -115,7 +118,14 @@ def brute_force(requests: Sequence[Request]) -> dict[tuple, dict[str, Any]]:
 class Reader:
     """Reads the shards in any order, in batches of any size, and forgets what was not saved."""
 
-    def __init__(self, requests: Sequence[Request], seed: int, path: Path | str) -> None:
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        seed: int,
+        path: Path | str,
+        rules: Sequence[Rule] = (RULE,),
+    ) -> None:
+        self.rules = rules
         self.rng, self.path = random.Random(seed), path
         self.shards = {
             str(number): [one for one in requests if one.shard == number] for number in (0, 1)
@@ -125,7 +135,7 @@ class Reader:
 
     def open(self) -> None:
         self.engine = self.store.engine("access", ACCESS)
-        self.engine.change(ACCESS, [RULE], {})
+        self.engine.change(ACCESS, self.rules, {})
         if not self.engine.shards:
             for name in self.shards:
                 self.engine.open_shard(name)
@@ -143,7 +153,9 @@ class Reader:
             self.engine.idle(name, START + 3_600_000)
         self.engine.advance()
         self.store.save({"access": self.engine})
-        return [msgspec.json.decode(one) for _, _, one in self.store.measures(10**6)]
+        told = [msgspec.json.decode(one) for _, _, one in self.store.measures(10**6)]
+        self.rules_told = [one for one in told if one["kind"] != "access"]
+        return [one for one in told if one["kind"] == "access"]
 
     def step(self) -> bool:
         at = {name: int(self.engine.shards[name].last or 0) for name in self.shards}
@@ -206,6 +218,133 @@ def test_keys_beyond_the_room_are_counted_under_other(monkeypatch: pytest.Monkey
     assert any(key[1:] == ("other",) * 5 for key in bounded)
     again = Reader(requests, 4, ":memory:").run()
     assert sorted(map(str, again)) == sorted(map(str, told))
+
+
+LINES = Rule("many", 40, source="access", window_seconds=20, quiet_seconds=5)
+ROUTES = Rule(
+    "route", 8, source="access", where=Where("Status", at_least=400), group_by="Route",
+    window_seconds=30, quiet_seconds=10,
+)  # fmt: skip
+SHARE = Rule(
+    "share", 0.3, source="access", measure="share", where=Where("Status", at_least=500),
+    group_by="Service", window_seconds=20, minimum_lines=5, quiet_seconds=5,
+)  # fmt: skip
+SILENT = Rule("silent", 3, source="access", comparison="below", window_seconds=40, quiet_seconds=9)
+BURN = Rule(
+    "available", source="access", measure="burn", objective=0.9, group_by="Service",
+    where=Where("Status", at_least=500), among=Where("Visitor", equals="user"),
+)  # fmt: skip
+
+
+def seen_by_tick(rule: Rule, requests: Sequence[Request], end: int) -> dict[tuple, tuple]:
+    """By minute and group: the furthest value, its lines, hot ticks. Every tick is looked at."""
+    test = msgspec.to_builtins(rule.where) if isinstance(rule.where, Where) else None
+    ticks: dict[int, list[tuple[str, bool]]] = defaultdict(list)
+    for one in requests:
+        bad = test is not None and int(one.fields["Status"] or 0) >= test["at_least"]
+        if bad or rule.where is None or rule.measure == "share":
+            group = str(one.fields[rule.group_by]) if rule.group_by else ""
+            ticks[one.time_ms // 100 + 1].append((group, bad))
+    found: dict[tuple, tuple] = {}
+    hot: Counter[tuple] = Counter()
+    born: dict[str, int] = {}
+    for tick in range(min(ticks), end):
+        window = [
+            line
+            for at in range(tick - rule.window_seconds * 10 + 1, tick + 1)
+            for line in ticks.get(at, ())
+        ]
+        lines = Counter(group for group, _ in window)
+        for group in lines:
+            born.setdefault(group, tick)
+        for group in born if rule.comparison == "below" else lines:
+            value: float = lines[group]
+            if rule.measure == "share":
+                value = sum(bad for name, bad in window if name == group) / lines[group]
+            if lines[group] < rule.minimum_lines:
+                continue
+            if rule.comparison == "below" and tick < born[group] + rule.window_seconds * 10:
+                continue
+            key = ((tick - 1) // 600, group)
+            below = rule.comparison == "below"
+            hot[key] += value < rule.threshold if below else value >= rule.threshold
+            known = found.get(key)
+            if known is None or (value < known[0] if below else value > known[0]):
+                found[key] = (value, lines[group])
+    return {key: (*seen, hot[key]) for key, seen in found.items()}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rules_minutes_are_what_every_tick_says(seed: int, tmp_path: Path) -> None:
+    requests = random_requests(seed + 20, 300, late=False)
+    rules = [LINES, ROUTES, SHARE, SILENT]
+    reader = Reader(requests, seed, tmp_path / "engine.db", rules)
+    reader.run(crashes=0.1)
+    end = max(one.time_ms for one in requests) // 100
+    told: dict[str, dict[tuple, tuple]] = defaultdict(dict)
+    for one in reader.rules_told:
+        key = (int(one["minute"][11:13]) * 60 + int(one["minute"][14:16]) - 720, one["scope"])
+        assert one["kind"] == "rule"
+        assert one["ticks"] == 600
+        assert key not in told[one["rule"]]
+        told[one["rule"]][key] = (one["value"], one["lines"], one["hot_ticks"])
+    for rule in rules:
+        expected = seen_by_tick(rule, requests, end)
+        whole = {key: row for key, row in expected.items() if key[0] < end // 600}
+        assert {key: row for key, row in told[rule.name].items() if key[0] < end // 600} == whole
+        assert any(hot for _, _, hot in whole.values()), rule.name
+
+
+def test_of_many_groups_the_furthest_and_the_open_ones_are_told() -> None:
+    rule = Rule("flood", 30, source="access", group_by="Path", window_seconds=10, quiet_seconds=5)
+    rng = random.Random(1)
+    requests = [
+        Request(number % 2, ms + 100, ms, {"RequestId": str(number), "Service": "s", "Status": 200,
+                                           "Path": f"p{rng.randrange(60) ** 2 // 60}"})
+        for number, ms in enumerate(range(0, 180_000, 20))
+    ]  # fmt: skip
+    told = Reader(requests, 1, ":memory:", [rule])
+    told.run()
+    again = Reader(requests, 2, ":memory:", [rule])
+    again.run()
+    assert told.rules_told == again.rules_told
+    for one in requests:
+        one.fields["Service"] = one.fields["Path"]
+    by_path = msgspec.structs.replace(rule, group_by="Service")
+    expected = seen_by_tick(by_path, requests, 1801)
+    for minute in range(3):
+        rows = {group: row for (at, group), row in expected.items() if at == minute}
+        ranked = sorted(rows, key=lambda group: (rows[group][0], group), reverse=True)
+        wanted = set(ranked[:5]) | {group for group, row in rows.items() if row[2]}
+        found = {
+            one["scope"]: (one["value"], one["lines"], one["hot_ticks"])
+            for one in told.rules_told
+            if one["minute"] == time_of(minute * 60_000)
+        }
+        assert wanted <= found.keys()
+        assert found == {group: rows[group] for group in found}
+        # Beside them, those whose incident of the minute before was still open.
+        assert all(expected[minute - 1, group][2] for group in found.keys() - wanted)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_spent_of_a_budget_is_what_a_plain_count_says(seed: int, tmp_path: Path) -> None:
+    requests = random_requests(seed + 70, 250)
+    reader = Reader(requests, seed, tmp_path / "engine.db", [BURN])
+    reader.run(crashes=0.1)
+    found: dict[tuple, tuple] = {}
+    for one in sorted(
+        (one for one in reader.rules_told if one["kind"] == "slo"), key=lambda one: one["lines"]
+    ):
+        assert (one["rule"], one["objective"]) == ("available", 0.9)
+        minute = int(one["minute"][11:13]) * 60 + int(one["minute"][14:16]) - 720
+        found[minute, one["scope"]] = (one["lines"], one["bad"])
+    expected: dict[tuple, tuple] = {}
+    for key, row in brute_force(requests).items():
+        if key[5] == "user":
+            lines, bad = expected.get(key[:2], (0, 0))
+            expected[key[:2]] = (lines + row["requests"], bad + row["status_5xx"])
+    assert found == expected
 
 
 def test_orders_are_counted_without_those_of_tests() -> None:

@@ -98,6 +98,8 @@ class BurnWindow(Window):
         ]
         """Of each window: the ticks of a cell, and how many cells."""
         self._tick = decided
+        self.counted: set[tuple[str, int]] | None = None
+        """Where to note the groups and minutes in which lines are counted."""
         self._firsts = [decided // cell - cells for cell, cells in self._spans]
         """Of each window, the number of the first cell in it."""
         for name, one in saved.items():
@@ -188,8 +190,15 @@ class BurnWindow(Window):
             group = self.groups.get(name) or self.place(name, lines, batch.tick)
             for cell in group.cells:
                 self._add(group, cell, (own - 1) // cell, lines, bad)
+            if self.counted is not None:
+                self.counted.add((group.name, (own - 1) // COARSE))
             entries.append((group, lines, bad))
         return entries
+
+    def minutes(self, name: str) -> dict[int, tuple[int, int]]:
+        """A group's lines by minute, and the bad ones among them."""
+        group = self.groups.get(name)
+        return {} if group is None else group.cells[COARSE]
 
     def _add(self, group: BurnGroup, cell: int, number: int, lines: int, bad: int) -> None:
         """Count lines in a cell, if a window still has it."""

@@ -147,6 +147,9 @@ class Engine:
             tracker = evaluator.tracker
             alarms += evaluator.advance(tests if tracker.rule.test else lines, until)
             tracker.forget(until - KEPT)
+            if tracker.watch is not None:
+                self.measures += tracker.watch.measures
+                tracker.watch.measures = []
             self.counts.in_other += tracker.window.overflowed
             tracker.window.overflowed = 0
         trackers = [evaluator.tracker for evaluator in self._evaluators.values()]
@@ -259,8 +262,16 @@ class Engine:
 
     def _new(self, rule: Rule, fresh: bool) -> Evaluator:
         state = self._states.get(rule.name, State())
+        measured = self.measured and not rule.test
         tracker = Tracker(
-            rule, self.source.kind, self.references, self.history, state, self.decided, fresh
+            rule,
+            self.source.kind,
+            self.references,
+            self.history,
+            state,
+            self.decided,
+            fresh,
+            measured,
         )
         return Evaluator(tracker, state)
 

@@ -30,6 +30,8 @@ class Incident(msgspec.Struct):
     """By how many ticks it began before it was opened, as is known now."""
     pair: int | None = None
     """Of a burn rate: the fastest pair of windows that has been hot."""
+    hot_ticks: int = 1
+    """Of the minute that is counted now."""
     late: tuple[int, int] | None = None
     """Between which ticks late lines have come for it, for which the past is not yet recounted."""
 
@@ -48,12 +50,14 @@ class Incident(msgspec.Struct):
     def keep_hot(self, tick: int) -> None:
         """Nothing has changed until before this tick."""
         if self.hot:
+            self.hot_ticks += tick - 1 - self.last_hot
             self.last_hot = tick - 1
 
     def step(self, tick: int, hot: bool, value: Number, lines: int, condition: Condition) -> None:
         """Take in the state at a tick at which something changed or is due."""
         self.hot = hot
         if hot:
+            self.hot_ticks += tick > self.last_hot
             self.last_hot = tick
             self.total_hot = self.total
             if condition.passes(value, self.peak):

@@ -10,6 +10,7 @@ from analytics_engine.evaluation.announce import announce
 from analytics_engine.evaluation.burn import BurnWindow, Saved
 from analytics_engine.evaluation.incident import Incident
 from analytics_engine.evaluation.late import Past, Span, cover
+from analytics_engine.evaluation.rule_minutes import RuleMinute, Watch
 from analytics_engine.evaluation.top import count, keep
 from analytics_engine.evaluation.window import Window
 from analytics_engine.records.batch import Batch
@@ -37,6 +38,8 @@ class State(msgspec.Struct):
     """What is remembered of a burn rate beside its cells, by group."""
     fresh: bool = False
     """Whether no tick has been decided by it."""
+    minute: RuleMinute | None = None
+    """What it has seen of the minute that it is in, where that is told."""
 
 
 class Tracker:
@@ -51,8 +54,12 @@ class Tracker:
         state: State,
         decided: int,
         fresh: bool = False,
+        measured: bool = False,
     ) -> None:
-        """`fresh`: the rule was not in force when the last tick was decided."""
+        """`fresh`: the rule was not in force when the last tick was decided.
+
+        `measured`: what it sees in each minute is to be told.
+        """
         self.rule, self.kind, self.history, self.decided = rule, kind, history, decided
         self.references = references
         self.window = _window(rule, kind, references, history, state, decided)
@@ -65,6 +72,7 @@ class Tracker:
         self._only_lines_raise = self.window.measure.only_lines_raise and not self._waits
         self._fresh = fresh or state.fresh
         self._keeps_tops = isinstance(history, Past)
+        self.watch = Watch(rule, None if fresh else state.minute, decided) if measured else None
         self._stepped = decided
         self._timers: list[tuple[int, str]] = []
         """When something is due of an open incident; `_due` says which entries still hold."""
@@ -88,6 +96,7 @@ class Tracker:
             for group in self.window.groups.values():
                 if not group.lines:
                     self.window.wait(group, state.emptied.get(group.name, decided))
+        self._note_spending()
         if fresh and self.condition.waits and rule.group_by is None and decided:
             self.window.group("", decided)
 
@@ -105,6 +114,7 @@ class Tracker:
             else None,
             burns=self.window.saved() if isinstance(self.window, BurnWindow) else {},
             fresh=self._fresh,
+            minute=self.watch and self.watch.state,
         )
 
     def advance(self, batches: Iterable[Batch], until: int) -> list[Said]:
@@ -165,11 +175,16 @@ class Tracker:
             found = timers[0][0]
         if self._waits and (due := self.window.next_due) < found:
             found = due
+        watch = self.watch
+        # Where nothing is known nothing is to be told.
+        if watch is not None and (self.window.groups or not watch.is_empty):
+            found = min(found, watch.next_event)
         return found
 
     def step(self, tick: int, batch: Batch | None, said: list[Said]) -> None:
         """Decide one tick, and add what is to be said."""
         window, incidents = self.window, self.open
+        begins = self._begin_minute(tick)
         left = window.leave(tick)
         entries = window.enter(batch) if batch is not None else ()
         self._stepped = tick
@@ -185,10 +200,17 @@ class Tracker:
             self._fresh = False
         elif self._only_lines_raise:
             candidates = [group for group, _, _ in entries if group.amount >= group.threshold]
+            if self.watch is not None and not begins:
+                bound = self.watch.bound
+                self._see(tick, (group for group, _, _ in entries if group.amount >= bound))
         else:
             # One that emptied and filled at this tick is another object now.
             current = [window.groups.get(group.name, group) for group in left]
             candidates = [*settled, *current, *(group for group, _, _ in entries)]
+            if not begins:
+                self._see(tick, candidates)
+        if begins:
+            self._see(tick, list(window.groups.values()))
         if not candidates:
             return
         hot = {
@@ -199,6 +221,32 @@ class Tracker:
         }
         if hot:  # not in the order of the reading
             said += [(tick, self._open(tick, *hot[name])) for name in sorted(hot)]
+
+    def _begin_minute(self, tick: int) -> bool:
+        """Tell what was seen in a minute that is over; True at the first tick after it."""
+        watch = self.watch
+        if watch is None or tick < watch.next_event:
+            return False
+        if isinstance(self.window, BurnWindow):
+            watch.spend(self.window.minutes)
+        watch.end(tick, self.open.values())
+        self._note_spending()
+        return True
+
+    def _note_spending(self) -> None:
+        if self.watch is not None and isinstance(self.window, BurnWindow):
+            self.window.counted = self.watch.state.spent
+
+    def _see(self, tick: int, groups: Iterable[Group]) -> None:
+        """Take in values that may have gone further, where they are judged."""
+        watch, window = self.watch, self.window
+        if watch is None:
+            return
+        least = max(self.rule.minimum_lines, not self._waits)
+        for group in groups:
+            value = window.value(group)
+            if group.lines >= least and not (self._waits and tick < group.born + self.rule.window):
+                watch.see(group, value, group.name in self.open)
 
     def _forget(self, tick: int, group: Group, said: list[Said]) -> None:
         """Wait no longer for a group: what it may still have to say, it says now."""
@@ -217,6 +265,7 @@ class Tracker:
         count(self.history, [(self.window, [incident])], before, tick, seconds)
         self.open[group.name] = incident
         self._plan(incident)
+        self._see(tick, [group])
         return announce(self.window, "OPEN", tick, incident, group, value)
 
     def _go_on(
@@ -243,6 +292,7 @@ class Tracker:
         was_hot = incident.hot
         hot = self.window.is_hot(group, value, tick)
         incident.step(tick, hot, value, group.lines, self.condition)
+        self._see(tick, [group])
         due = incident.due(tick, rule.quiet, rule.reminder)
         pair = self.window.pair(group)
         if pair is not None and incident.pair is not None and pair < incident.pair:
@@ -269,6 +319,9 @@ class Tracker:
         self, tick: int, group: Group, incident: Incident, reason: str | None = None
     ) -> Alarm:
         incident.closed = tick
+        if self.watch is not None:
+            hot = self.watch.state.hot
+            hot[incident.scope] = hot.get(incident.scope, 0) + incident.hot_ticks
         topped = [(self.window, [incident])]
         keep(self.history, topped, tick)
         count(self.history, topped, incident.topped, incident.last_hot)
