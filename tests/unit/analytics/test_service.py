@@ -3,13 +3,13 @@
 import json
 import math
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.rules.files import HOME
-from analytics_engine.service import status
+from analytics_engine.service import measures, status
 from analytics_engine.service.config import Config, InputStream
 from analytics_engine.service.inputs import Inputs
 from analytics_engine.service.loop import Service
@@ -60,10 +60,13 @@ class Streams:
         )
 
     def alarms_put(self) -> list[dict]:
+        return self.put_to(self.alarms)
+
+    def put_to(self, stream: str) -> list[dict]:
         found = []
-        for shard in self.kinesis.list_shards(StreamName=self.alarms)["Shards"]:
+        for shard in self.kinesis.list_shards(StreamName=stream)["Shards"]:
             iterator = self.kinesis.get_shard_iterator(
-                StreamName=self.alarms, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+                StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
             )["ShardIterator"]
             answer = self.kinesis.get_records(ShardIterator=iterator)
             found += [json.loads(record["Data"]) for record in answer["Records"]]
@@ -244,3 +247,33 @@ def test_what_waits_is_put_in_requests_that_the_stream_takes(service, streams) -
     until(service, lambda: service._sent == 9)
     assert len(streams.alarms_put()) == 9
     assert service.errors == {}
+
+
+def test_measures_wait_for_their_stream_and_hold_up_no_alarm(
+    region, streams, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(measures, "RETRY_SECONDS", 0.1)
+    (tmp_path / "rules.yml").write_text(RULES)
+    config = config_of(streams, tmp_path / "rules.yml")
+    kinesis = region.client("kinesis")
+    kinesis.meta.events.register("before-parse.kinesis.GetRecords", _parse_records)
+    name = f"measures-{streams.orders}"
+
+    def start() -> Service:
+        sources = {"orders": Source(kinesis, streams.orders, 20)}
+        sink = Sink(kinesis, streams.alarms)
+        return Service(config, sources, sink, Inputs(config), Sink(kinesis, name))
+
+    service = start()
+    streams.put("536365", 30, datetime.now(UTC) - timedelta(seconds=90))
+    until(service, lambda: len(streams.alarms_put()) == 2)
+    until(service, lambda: any("measures: " in wrong for wrong in service._wrong()))
+    service.run(lambda: True)
+    service = start()
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 0.1})
+    until(service, lambda: streams.put_to(name))
+    told = [one for one in streams.put_to(name) if one["kind"] == "order"]
+    assert [one["orders"] for one in told] == [30]
+    until(service, lambda: service._store.measures() == [])
+    assert service._wrong() == []

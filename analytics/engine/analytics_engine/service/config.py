@@ -27,6 +27,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: Path
     """The folder of the kinds of records."""
     state_directory: Path
+    measures_stream: str | None = None
+    """Takes what each minute amounts to; null: minutes are not counted."""
     references: dict[str, str] = {}
     """Reference data by name: a file, or `s3://bucket/key`."""
     polls_per_second: Annotated[float, msgspec.Meta(gt=0, le=20)] = 3

@@ -16,6 +16,7 @@ from analytics_engine.service import status
 from analytics_engine.service.config import Config
 from analytics_engine.service.follower import RETRY_SECONDS, Follower, Source
 from analytics_engine.service.inputs import Inputs
+from analytics_engine.service.measures import Sender
 from analytics_engine.service.metrics import Metrics
 from analytics_engine.service.store import Store
 from analytics_engine.service.streams import Sink, client
@@ -28,17 +29,23 @@ WAIT_SECONDS = 0.2
 
 
 class Service:
-    """An engine for each stream, and the alarm stream."""
+    """An engine for each stream, and the streams of what they say."""
 
     def __init__(
-        self, config: Config, sources: Mapping[str, Source], sink: Sink, inputs: Inputs
+        self,
+        config: Config,
+        sources: Mapping[str, Source],
+        sink: Sink,
+        inputs: Inputs,
+        measures: Sink | None = None,
     ) -> None:
-        """Raises StateError."""
+        """Minutes are counted where `measures` takes them. Raises StateError."""
         config.state_directory.mkdir(parents=True, exist_ok=True)
         self._directory = config.state_directory
         self._refused = config.state_directory / "refused"
         self._sink, self._inputs = sink, inputs
-        self._store = Store(config.state_directory / "engine.db")
+        self._store = Store(config.state_directory / "engine.db", measures is not None)
+        self._measures = None if measures is None else Sender(self._store, measures)
         self._sources = sources
         self.followers: dict[str, Follower] = {}
         for name, kind in self._store.kinds().items():
@@ -58,6 +65,8 @@ class Service:
             self.step()
             notify("WATCHDOG=1")
         self._save([])
+        if self._measures is not None:
+            self._measures.close()
         self._store.close()
         for follower in self.followers.values():
             follower.close()
@@ -75,6 +84,8 @@ class Service:
         if alarms or time.monotonic() >= self._saved + SAVE_SECONDS:
             self._save(alarms)
         self._send()
+        if self._measures is not None:
+            self._measures.step()
         self._wait()
 
     def _reload(self) -> None:
@@ -123,7 +134,9 @@ class Service:
         kept = [f"alarms that the stream refused, kept in {self._refused}: {refused}"] * (
             refused > 0
         )
-        return [*self.errors.values(), *read, *kept]
+        error = self._measures and self._measures.error
+        unsent = [f"measures: {error}"] * bool(error)
+        return [*self.errors.values(), *read, *unsent, *kept]
 
     def _send(self) -> None:
         if self._send_at > time.monotonic():
@@ -176,4 +189,5 @@ def serve(config: Config) -> None:
         for name, stream in config.streams.items()
     }
     sink = Sink(kinesis, config.alarms_stream)
-    Service(config, sources, sink, Inputs(config)).run(lambda: bool(stopped))
+    measures = config.measures_stream and Sink(kinesis, config.measures_stream)
+    Service(config, sources, sink, Inputs(config), measures or None).run(lambda: bool(stopped))

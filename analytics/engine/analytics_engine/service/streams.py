@@ -152,7 +152,7 @@ class Source:
 
 
 class Sink:
-    """The alarm stream."""
+    """The stream of alarms, or that of measures."""
 
     def __init__(self, kinesis: Any, stream: str) -> None:
         self._kinesis, self._stream = kinesis, stream
