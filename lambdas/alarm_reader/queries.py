@@ -5,12 +5,16 @@ Each takes the event's arguments and gives a statement and its parameters.
 
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 Query = tuple[str, dict[str, Any]]
 
 MAX_ROWS = 1000
 HISTORY = "SELECT * FROM logs.logs_history"
+# Over the primary key: the views would read all that is kept.
+ON_THE_DAY = "minute >= %(first)s AND minute < %(first)s + INTERVAL 1 DAY"
+USERS = f"{ON_THE_DAY} AND direction = 'in' AND visitor = 'user'"
 
 
 class QueryError(ValueError):
@@ -79,13 +83,67 @@ def _summary(month: str | None = None) -> Query:
     """The months, or the hours of one month (`YYYY-MM`)."""
     if month is None:
         return "SELECT * FROM logs.alarms_by_month ORDER BY month, rule", {}
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
-        raise QueryError(f"month is not YYYY-MM: {month!r}")
     return (
         "SELECT * FROM logs.alarms_by_hour"
         " WHERE hour >= %(first)s AND hour < %(first)s + INTERVAL 1 MONTH ORDER BY hour, rule",
-        {"first": f"{month}-01"},
+        {"first": f"{_month(month)}-01"},
     )
+
+
+def _requests(day: str) -> Query:
+    """What users asked of each route of each service on a day (`YYYY-MM-DD`)."""
+    return (
+        "SELECT service, route, CAST(SUM(requests) AS signed) AS requests,"
+        " CAST(SUM(status_5xx) AS signed) AS status_5xx,"
+        " CAST(SUM(status_4xx) AS signed) AS status_4xx,"
+        " CAST(SUM(status_499) AS signed) AS status_499, CAST(SUM(bytes) AS signed) AS bytes"
+        f" FROM logs.access_minutes WHERE {USERS} GROUP BY service, route ORDER BY service, route",
+        _on(day),
+    )
+
+
+def _latency(day: str) -> Query:
+    """How many of them took how long: by bucket."""
+    return (
+        "SELECT service, route, bucket, CAST(SUM(amount) AS signed) AS requests"
+        " FROM logs.access_minutes JOIN JSON_TABLE(histogram,"
+        " '$[*]' COLUMNS (bucket int PATH '$[0]', amount int PATH '$[1]')) AS cells"
+        f" WHERE {USERS} GROUP BY service, route, bucket ORDER BY service, route, bucket",
+        _on(day),
+    )
+
+
+def _orders(day: str) -> Query:
+    """The orders of each hour of a day, and of its busiest minute."""
+    return (
+        "SELECT CAST(DATE_FORMAT(minute, '%%Y-%%m-%%d %%H:00:00') AS datetime) AS hour,"
+        " CAST(SUM(orders) AS signed) AS orders, CAST(MAX(orders) AS signed) AS peak_minute"
+        f" FROM logs.order_minutes WHERE {ON_THE_DAY} GROUP BY 1 ORDER BY 1",
+        _on(day),
+    )
+
+
+def _budget(month: str) -> Query:
+    """What is left of a month's error budgets (`YYYY-MM`)."""
+    return (
+        "SELECT * FROM logs.slo_budget WHERE month = %(month)s ORDER BY rule, scope",
+        {"month": f"{_month(month)}-01"},
+    )
+
+
+def _on(day: str) -> dict[str, Any]:
+    if not isinstance(day, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+        raise QueryError(f"day is not YYYY-MM-DD: {day!r}")
+    try:
+        return {"first": date.fromisoformat(day)}
+    except ValueError:
+        raise QueryError(f"there is no day {day!r}") from None
+
+
+def _month(month: str) -> str:
+    if not isinstance(month, str) or not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
+        raise QueryError(f"month is not YYYY-MM: {month!r}")
+    return month
 
 
 QUERIES: dict[str, Callable[..., Query]] = {
@@ -93,4 +151,8 @@ QUERIES: dict[str, Callable[..., Query]] = {
     "count": _count,
     "incident": _incident,
     "summary": _summary,
+    "requests": _requests,
+    "latency": _latency,
+    "orders": _orders,
+    "budget": _budget,
 }

@@ -22,6 +22,15 @@ class Privilege(NamedTuple):
 
 
 HISTORY = "logs.logs_history"
+MINUTES = ("logs.access_minutes", "logs.order_minutes", "logs.rule_minutes", "logs.slo_minutes")
+VIEWS = (
+    "logs.alarms_by_hour",
+    "logs.alarms_by_month",
+    "logs.availability_by_hour",
+    "logs.latency_by_hour",
+    "logs.orders_by_hour",
+    "logs.slo_budget",
+)
 
 # Which privileges the user of each function has.
 PRIVILEGES = {
@@ -33,10 +42,12 @@ PRIVILEGES = {
         ),
         Privilege("UPDATE", HISTORY, "notified_at"),
     },
-    "alarm_reader": {
-        Privilege("SELECT", HISTORY),
-        Privilege("SELECT", "logs.alarms_by_hour"),
-        Privilege("SELECT", "logs.alarms_by_month"),
+    "alarm_reader": {Privilege("SELECT", name) for name in (HISTORY, *MINUTES, *VIEWS)},
+    # A row is compared with the one that it replaces; what is too old is deleted.
+    "measure_writer": {
+        Privilege(name, table)
+        for table in MINUTES
+        for name in ("SELECT", "INSERT", "UPDATE", "DELETE")
     },
 }
 

@@ -19,6 +19,7 @@ from tests.unit.lambdas.test_alarm import alarm
 SCOPE = f"us-east-1:{ACCOUNT}"
 ORDERS = f"arn:aws:kinesis:{SCOPE}:stream/website-orders"
 ALARMS = f"arn:aws:kinesis:{SCOPE}:stream/website-alarms"
+MEASURES = f"arn:aws:kinesis:{SCOPE}:stream/website-measures"
 BUCKET = f"surgewatch-{ACCOUNT}-us-east-1"
 ORDER = {
     "InvoiceNo": "536365", "StockCode": "85123A", "Description": "HEART", "Quantity": "6",
@@ -171,6 +172,22 @@ def test_alarm_recorder(calls, policies, aws, history, bucket, monkeypatch):
     compare(policies["functions/alarm_recorder"], made | service)
 
 
+def test_measure_writer(calls, policies, aws, history, bucket, monkeypatch):
+    from measure_writer import handler
+
+    monkeypatch.setenv("DATABASE_SECRET", history.ids["measure_writer"])
+    handler.tables.cache_clear()
+    secrets._cache.clear()
+    calls.clear()
+    measure = {"kind": "order", "minute": "2026-01-31T12:00:00.000Z", "orders": 7}
+    event = kinesis_event(json.dumps(measure).encode(), b"never a measure")
+    assert handler.lambda_handler(event, CONTEXT) == {"batchItemFailures": []}
+    handler.tables.cache_clear()
+    made = used(calls, {os.environ["BUCKET"]: BUCKET} | secret_names(history.ids))
+    service = logs("measure_writer") | mapping(MEASURES) | network()
+    compare(policies["functions/measure_writer"], made | service)
+
+
 def test_alarm_reader(calls, policies, history, monkeypatch):
     from alarm_reader import handler
 
@@ -238,13 +255,16 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     policy = policies["instances/analytics"]
     own = SimpleNamespace(
-        **{name: f"{name}-{uuid.uuid4().hex[:8]}" for name in ("orders", "access", "alarms")}
+        **{
+            name: f"{name}-{uuid.uuid4().hex[:8]}"
+            for name in ("orders", "access", "alarms", "measures")
+        }
     )
     kinesis = region.client("kinesis")
     for name in vars(own).values():
         kinesis.create_stream(StreamName=name, ShardCount=1)
         kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 0.1})
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 90))
     lines = [ORDER | {"LineNo": str(number), "EventTime": moment} for number in range(1, 6)]
     kinesis.put_records(
         StreamName=own.orders,
@@ -268,9 +288,10 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
     calls.clear()
     client = streams.client()
     sources = {name: streams.Source(client, one.name, 20) for name, one in read.items()}
-    service = Service(config, sources, streams.Sink(client, own.alarms), Inputs(config))
+    sinks = [streams.Sink(client, name) for name in (own.alarms, own.measures)]
+    service = Service(config, sources, sinks[0], Inputs(config), sinks[1])
     deadline = time.monotonic() + 30
-    wanted = {("PutRecords", own.alarms), ("GetRecords", own.access)}
+    wanted = {("PutRecords", own.alarms), ("PutRecords", own.measures), ("GetRecords", own.access)}
     while wanted - {(operation, one.get("StreamName")) for _, operation, one in calls}:
         assert time.monotonic() < deadline, service.errors
         service.step()

@@ -116,7 +116,7 @@ def admin(mariadb):
     """A cursor of the administrator, on a server without the database logs and its users."""
     with mariadb.connect() as connection, connection.cursor() as cursor:
         cursor.execute("DROP DATABASE IF EXISTS logs")
-        cursor.execute("DROP USER IF EXISTS alarm_recorder, alarm_reader")
+        cursor.execute("DROP USER IF EXISTS alarm_recorder, alarm_reader, measure_writer")
         yield cursor
 
 
@@ -140,7 +140,7 @@ def database_secrets(aws, mariadb, admin, monkeypatch):
     monkeypatch.setenv("ADMIN_SECRET", put("admin", bare))
     ids = {
         name: put(name, place | {"username": name, "password": uuid.uuid4().hex})
-        for name in ("alarm_recorder", "alarm_reader")
+        for name in ("alarm_recorder", "alarm_reader", "measure_writer")
     }
     monkeypatch.setenv("USER_SECRETS", json.dumps(ids))
 

@@ -15,6 +15,7 @@ VERSIONS = [
     "0003_peak_of_rules_that_fire_below",
     "0004_reason",
     "0005_source",
+    "0006_minutes",
 ]
 
 
@@ -61,6 +62,13 @@ MAY = {
         "SELECT * FROM logs.logs_history",
         "SELECT * FROM logs.alarms_by_hour",
         "SELECT * FROM logs.alarms_by_month",
+        "SELECT * FROM logs.availability_by_hour",
+        "SELECT * FROM logs.latency_by_hour",
+        "SELECT * FROM logs.orders_by_hour",
+        "SELECT * FROM logs.slo_budget",
+    ],
+    "measure_writer": [
+        "DELETE FROM logs.rule_minutes WHERE minute < '2000-01-01'",
     ],
 }
 MAY_NOT = {
@@ -74,6 +82,12 @@ MAY_NOT = {
         "UPDATE logs.logs_history SET notified_at = NULL",
         "DROP TABLE logs.logs_history",
         "SELECT user FROM mysql.user",
+        "DELETE FROM logs.access_minutes",
+    ],
+    "measure_writer": [
+        "SELECT * FROM logs.logs_history",
+        "DROP TABLE logs.access_minutes",
+        "SELECT * FROM logs.slo_budget",
     ],
 }
 

@@ -15,8 +15,7 @@ ACCESS = {
     "lateness_ms": 500,
     "steady": True,
 }
-MEASURES = {"name": "website-measures", "record": "measure", "shards": 1, "retention_hours": 24}
-STREAMS = STACK["surgewatch_streams"] | {"access": ACCESS, "measures": MEASURES}
+STREAMS = STACK["surgewatch_streams"] | {"access": ACCESS}
 
 
 @pytest.fixture(scope="module")
