@@ -27,14 +27,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: Path
     """The folder of the kinds of records."""
     state_directory: Path
-    measures_stream: str | None = None
-    """Takes what each minute amounts to; null: minutes are not counted."""
     references: dict[str, str] = {}
     """Reference data by name: a file, or `s3://bucket/key`."""
     polls_per_second: Annotated[float, msgspec.Meta(gt=0, le=20)] = 3
     """Reads a second and shard. AWS allows 5 to all readers of a shard together."""
     metrics_namespace: str | None = None
     """CloudWatch namespace to put metrics under; none are put where it is null."""
+    measures_stream: str | None = None
+    """Takes what each minute amounts to; null: minutes are not counted."""
 
 
 def load(path: Path) -> Config:
