@@ -15,6 +15,7 @@ COMMANDS = (
     "scale",
     "status",
     "alarms",
+    "report",
     "rejected",
     "logs",
     "verify",

@@ -291,7 +291,7 @@ def test_engine(calls, policies, region, monkeypatch, tmp_path):
     sinks = [streams.Sink(client, name) for name in (own.alarms, own.measures)]
     service = Service(config, sources, sinks[0], Inputs(config), sinks[1])
     # As if a minute were over.
-    service._store._sql.execute("INSERT INTO measure (minute, measure) VALUES ('m', '{}')")
+    service._store._sql.execute("INSERT INTO measure (minute, measure) VALUES ('m', x'7b7d')")
     deadline = time.monotonic() + 30
     wanted = {("PutRecords", own.alarms), ("PutRecords", own.measures), ("GetRecords", own.access)}
     while wanted - {(operation, one.get("StreamName")) for _, operation, one in calls}:
