@@ -144,6 +144,9 @@ class Counting:
         for number, some in parts.items():
             of = self._of(number)
             self._changed.add(number)
+            if not (self._keys or self._seen or self._sums):
+                self._add_up(of, sum(map(len, some)))
+                continue
             keys = [self._keys_of(batch) for batch in some]
             for batch, places in zip(some, of.places(keys), strict=True):
                 columns = batch.columns
@@ -154,9 +157,16 @@ class Counting:
                     sum_up(sums, places, columns[column])
                 of.minute.changed.update(places)
 
+    @staticmethod
+    def _add_up(of: "_Open", lines: int) -> None:
+        """Where the lines alone are counted, all are alike."""
+        place = of[()]
+        of.alike[(place,)] += lines
+        of.minute.changed.add(place)
+
     def _keys_of(self, batch: Batch) -> list[tuple[Any, ...]]:
         values = [batch.columns[column] for _, column in self._keys]
-        return list(zip(*values, strict=True)) or [()] * len(batch)
+        return list(zip(*values, strict=True)) if values else [()] * len(batch)
 
 
 class _Open(dict[tuple[Any, ...], int]):
