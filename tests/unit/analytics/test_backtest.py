@@ -145,7 +145,7 @@ def test_a_table_has_a_row_an_incident(backtest) -> None:
 
 def test_a_file_without_one_order_line_is_an_error(backtest) -> None:
     _, err = backtest(b"another kind of log\n", code=1)
-    assert "No line is an order line" in err
+    assert "its lines are of none of the streams orders (order), access (access)" in err
 
 
 def test_a_table_shows_values_whole_and_as_text(backtest) -> None:

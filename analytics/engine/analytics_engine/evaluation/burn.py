@@ -7,7 +7,6 @@ cell from then on; what was said is not corrected.
 
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import compress
 
 import msgspec
 
@@ -175,8 +174,8 @@ class BurnWindow(Window):
 
     def _count(self, batch: Batch, own: int) -> list[Entry]:
         """Count lines that are of a tick."""
-        if self._counted is not None:
-            batch = batch.take(compress(range(len(batch)), self._counted(batch.columns)))
+        for name, matching in self._counted.items():
+            batch = batch.chosen(name, matching)
         if not len(batch):
             return []
         names = self.names(batch.columns) or [""] * len(batch)

@@ -229,11 +229,10 @@ class Window:
         return list(compress(range(len(batch)), self._measured(batch.columns)))
 
     def _enter(self, batch: Batch, leaving: int) -> list[Entry]:
-        if self._counted is not None:
-            rows = list(compress(range(len(batch)), self._counted(batch.columns)))
-            if not rows:
-                return []
-            batch = batch.take(rows)
+        for name, matching in self._counted.items():
+            batch = batch.chosen(name, matching)
+        if not len(batch):
+            return []
         names = None if self._key is None else self.names(batch.columns)
         count = len(batch) if names is None else len(names)
         return self.measure.enter(self, names, batch.columns, count, batch.tick, leaving)

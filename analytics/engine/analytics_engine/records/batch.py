@@ -1,11 +1,14 @@
 """Lines in columns: what passes from the streams to the rules."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import msgspec
 
 Columns = Mapping[str, Sequence[Any]]
+Matcher = Callable[[Columns], Sequence[bool]]
+"""Says which lines a test takes, in their order."""
 
 
 class Batch(msgspec.Struct, array_like=True, gc=False):
@@ -18,6 +21,8 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     """Values by column, one a line; at least the column of the moment."""
     firsts: list[int] | None = None
     """The own tick of each line, where some came late; None where `tick` is each line's own."""
+    made: dict[str, Any] = {}
+    """What `chosen` has made of it; not kept."""
 
     def __len__(self) -> int:
         for values in self.columns.values():
@@ -32,6 +37,16 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
             return Batch(tick, self.test, columns)
         firsts = self.firsts and [self.firsts[row] for row in rows]
         return Batch(self.tick, self.test, columns, firsts)
+
+    def chosen(self, name: str, matching: Matcher) -> "Batch":
+        """A batch of the lines that a test takes, which it has by its name for whoever asks next:
+        many rules are of the same lines.
+        """
+        found = self.made.get(name)
+        if found is None:
+            rows = list(compress(range(len(self)), matching(self.columns)))
+            found = self.made[name] = self if len(rows) == len(self) else self.take(rows)
+        return found
 
     def by_first(self) -> Iterator[tuple[int, "Batch"]]:
         """The lines of each own tick, in order; this batch where none came late."""

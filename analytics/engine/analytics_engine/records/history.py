@@ -82,7 +82,8 @@ class History:
     def save(self) -> None:
         """Write what is not yet written."""
         if new := self._tail[self._saved :]:
-            row = (self._stream, new[0].tick, self._encode(new))
+            kept = [(batch.tick, batch.test, batch.columns, batch.firsts) for batch in new]
+            row = (self._stream, new[0].tick, self._encode(kept))
             self._sql.execute("INSERT INTO history VALUES (?, ?, ?)", row)
             self._saved = len(self._tail)
 

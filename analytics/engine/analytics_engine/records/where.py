@@ -1,11 +1,13 @@
 """Which lines are meant: tests of columns."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial, reduce
+from operator import and_
 
 import msgspec
 
-from analytics_engine.records.batch import Columns, texts
+from analytics_engine.records.batch import Columns, Matcher, texts
 
 
 class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,10 +56,6 @@ def excluded(where: Where, values: Sequence[str]) -> bool:
     return start is not None and f"\n{start}" not in "\n".join(["", *values])
 
 
-Matcher = Callable[[Columns], Sequence[bool]]
-"""Says which lines a test takes, in their order."""
-
-
 def matcher(where: Where, text: bool = True) -> Matcher:
     """How to look for the lines; `text`: whether the column holds nothing but text."""
     column = where.column
@@ -70,10 +68,13 @@ def matcher(where: Where, text: bool = True) -> Matcher:
         values = columns[column] if text else texts(columns[column])
         if start is not None:
             return [value[:length] == start for value in values]
-        return [value in wanted for value in values]
+        return list(map(wanted.__contains__, values))
 
     def within(columns: Columns) -> Sequence[bool]:
-        return [low <= _number(value) < high for value in columns[column]]
+        try:
+            return [low <= value < high for value in columns[column]]
+        except TypeError:  # some stand as text
+            return [low <= _number(value) < high for value in columns[column]]
 
     return within if where.is_range else matching
 
@@ -84,7 +85,7 @@ def all_of(matchers: Sequence[Matcher]) -> Matcher:
         return matchers[0]
 
     def matching(columns: Columns) -> Sequence[bool]:
-        return list(map(all, zip(*(one(columns) for one in matchers), strict=True)))
+        return list(reduce(partial(map, and_), (one(columns) for one in matchers)))
 
     return matching
 

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from analytics_engine.records.batch import Columns
+from analytics_engine.records.batch import Columns, Matcher
 from analytics_engine.records.kind import BURN, DISTINCT, HIGHEST, LINES, LOWEST, SHARE, Kind
-from analytics_engine.records.where import Matcher, Where, all_of, each, matcher
+from analytics_engine.records.where import Where, all_of, each, matcher
 from analytics_engine.rules.rule import Rule
 
 Name = TypeVar("Name")
@@ -268,24 +268,24 @@ def measure_of(rule: Rule, kind: Kind) -> Measure:
     return SumProduct(own.sum_product or (), kind)
 
 
-def counted(rule: Rule, kind: Kind) -> Matcher | None:
-    """How to look for the lines that count at all, where not all do."""
-    if rule.measure in (SHARE, BURN):
-        return _of(each(rule.among), kind)
-    return measured(rule, kind)
+def counted(rule: Rule, kind: Kind) -> dict[str, Matcher]:
+    """How to look for the lines that count at all: by name, tests of which all must hold."""
+    among = each(rule.among)
+    conditions = among if rule.measure in (SHARE, BURN) else _conditions(rule)
+    return {repr(one): matcher(one, kind.is_text(one.column)) for one in conditions}
 
 
 def measured(rule: Rule, kind: Kind) -> Matcher | None:
     """How to look for the lines that are measured, where not all are."""
+    matchers = [matcher(one, kind.is_text(one.column)) for one in _conditions(rule)]
+    return all_of(matchers) if matchers else None
+
+
+def _conditions(rule: Rule) -> list[Where]:
     conditions = [*each(rule.among), *each(rule.where)]
     if rule.measure in (HIGHEST, LOWEST) and rule.column is not None:
         conditions.append(Where(rule.column, at_least=-GREATEST, below=GREATEST))
-    return _of(conditions, kind)
-
-
-def _of(conditions: Sequence[Where], kind: Kind) -> Matcher | None:
-    matchers = [matcher(one, kind.is_text(one.column)) for one in conditions]
-    return all_of(matchers) if matchers else None
+    return conditions
 
 
 def tally(names: Iterable[Name]) -> dict[Name, int]:
