@@ -1,5 +1,7 @@
 """Which base image the containers of the local stack are made of."""
 
+import shutil
+import subprocess
 from datetime import datetime, timedelta
 
 import pytest
@@ -48,3 +50,42 @@ def test_an_image_is_old_after_a_month(stem, days, old):
     made = (datetime.now() - timedelta(days)).strftime("%Y%m%d")
     role = Role("hosts", ansible_facts=FACTS, __hosts_image=f"{stem}{made}")
     assert role.render("__hosts_image_days | int > __hosts_image_old_days") is old
+
+
+@pytest.fixture
+def systemd(tmp_path):
+    """A process of that name."""
+    with subprocess.Popen([shutil.copy("/bin/sleep", tmp_path / "systemd"), "60"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_only_a_container_that_runs_as_it_is_to_is_left_alone(stem, systemd):
+    names = ["one", "two", "three", "four", "five"]
+    settings = {
+        "ansible_facts": FACTS,
+        "hosts_containers": [{"name": name, "group": "g", "address": "a"} for name in names],
+        "hosts_network": "n",
+        "hosts_stack": "s",
+        "__hosts_image": f"{stem}{TODAY}",
+    }
+    wanted = Role("hosts", **settings).render("__hosts_settings")
+    assert sorted(wanted) == sorted(names)
+    assert len(set(wanted.values())) == len(names)
+
+    def found(name, label, status="running", pid=systemd):
+        labels = {"surgewatch-settings": label} if label else {}
+        state = {"Status": status, "Pid": pid}
+        return {"Name": name, "Config": {"Labels": labels}, "State": state}
+
+    containers = [
+        found("one", wanted["one"]),
+        found("two", wanted["one"]),
+        found("three", wanted["three"], status="exited"),
+        found("four", wanted["four"], pid=2**22 + 1),  # there is no such process
+        found("five", ""),
+        found("six", wanted["one"]),
+    ]
+    settings["__hosts_found"] = {"containers": containers}
+    assert Role("hosts", **settings).render("__hosts_fine") == ["one"]
+    assert Role("hosts", **settings, hosts_base_image="own").render("__hosts_fine") == []
