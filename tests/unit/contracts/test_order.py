@@ -54,7 +54,8 @@ def generate(form: str, folder: Path) -> Machine:
 def ship(host: Machine) -> list[bytes]:
     """The records that the agent makes of its log, by the flow that the role renders."""
     role = Role("kinesis_agent", log_generator_format=host.config.format)
-    (flow,) = role.render("__kinesis_agent_config.flows")
+    flows = role.render("__kinesis_agent_config.flows")
+    (flow,) = [one for one in flows if one["filePattern"] == "/var/log/surgewatch/orders.log"]
     flow["filePattern"] = str(host.log)
     config = host.state / "agent.json"
     config.write_text(json.dumps({"flows": [flow]}))

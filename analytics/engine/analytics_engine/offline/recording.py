@@ -42,6 +42,11 @@ class Recording:
         self._now = time.time() * 1000 + AHEAD_MS
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no line could be read."""
+        return not self._head
+
+    @property
     def position(self) -> int:
         """Bytes of the file that have been read."""
         return self._file.position
@@ -140,8 +145,11 @@ class Recording:
 
 
 def source_of(recording: Recording, sources: Sources) -> str:
-    """The stream whose lines a file holds; InputError where they are of none."""
-    if len(sources) == 1:
+    """The stream whose lines a file holds; InputError where they are of none.
+
+    Where there is no line to tell, it does not matter which.
+    """
+    if len(sources) == 1 or recording.is_empty:
         return next(iter(sources))
     fitting = {
         name: recording.sample(LineType(source.kind, source.kind.decoded(())))
