@@ -7,6 +7,7 @@ from typing import get_args, get_type_hints
 import msgspec
 import pytest
 from analytics_engine.evaluation.alarm import Alarm, Kind
+from analytics_engine.rules.files import HOME, load
 
 from alarm_recorder.alarm import CHECKS
 from alarm_recorder.history import COLUMNS
@@ -75,6 +76,13 @@ def test_flinks_alarms_have_the_fields_in_their_order(tables: str) -> None:
     stated = get_type_hints(Alarm)
     for name, sql_type in types.items():
         msgspec.convert(EXAMPLES[sql_type], str if stated[name] is Kind else stated[name])
+
+
+def test_operators_are_told_what_each_shipped_rule_means() -> None:
+    text = (ROOT / "docs/operating.md").read_text().partition("\n## Behind")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", text.partition("| rule (")[2], re.MULTILINE)
+    told = re.findall(r"`(\w+)`", " ".join(cells))
+    assert sorted(told) == sorted(rule.name for rule in load(HOME / "rules.yml").rules)
 
 
 def test_the_documentation_lists_the_fields() -> None:
