@@ -1,4 +1,4 @@
-"""The service on a real stream: killed at any moment, while shards split and merge."""
+"""The service on real streams: killed at any moment, while shards split and merge."""
 
 import json
 import random
@@ -11,6 +11,7 @@ import pytest
 from analytics_engine.rules.files import HOME
 
 from tests.analytics.brute import Brute, Put, Said
+from tests.analytics.streams import Asked
 
 THRESHOLD, WINDOW, QUIET, REMINDER = 12, 2, 3, 2
 RULES = f"""
@@ -20,17 +21,28 @@ rules:
     window_seconds: {WINDOW}
     quiet_seconds: {QUIET}
     reminder_seconds: {REMINDER}
+  - name: fails
+    source: access
+    measure: share
+    where: {{column: Status, at_least: 500}}
+    threshold: 0.5
+    minimum_lines: 3
+    window_seconds: {WINDOW}
+    quiet_seconds: {QUIET}
+    reminder_seconds: {REMINDER}
 """
 
 
 class Chain:
-    """Two streams, and the engine's process between them."""
+    """Orders and requests, alarms, and the engine's process between them."""
 
     def __init__(self, region, folder, name: str) -> None:
         self.kinesis = region.client("kinesis")
         self.environment = region.environment
-        self.orders, self.alarms = f"orders-{name}", f"alarms-{name}"
-        for stream, shards in ((self.orders, 2), (self.alarms, 1)):
+        self.orders, self.access, self.alarms = (
+            f"{stream}-{name}" for stream in ("orders", "access", "alarms")
+        )
+        for stream, shards in ((self.orders, 2), (self.access, 2), (self.alarms, 1)):
             self.kinesis.create_stream(StreamName=stream, ShardCount=shards)
             self.active(stream)
         (folder / "rules.yml").write_text(RULES)
@@ -40,7 +52,8 @@ class Chain:
             json.dumps(
                 {
                     "streams": {
-                        "orders": {"name": self.orders, "record": "order", "lateness_ms": 500}
+                        "orders": {"name": self.orders, "record": "order", "lateness_ms": 500},
+                        "access": {"name": self.access, "record": "access", "lateness_ms": 500},
                     },
                     "alarms_stream": self.alarms,
                     "records": str(HOME / "records"),
@@ -71,16 +84,34 @@ class Chain:
 
     def put(self, first: int, count: int) -> int:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines = [
-            {"InvoiceNo": f"I{number // 5}", "LineNo": str(number), "EventTime": now}
-            for number in range(first, first + count)
-        ]
+        numbers = range(first, first + count)
+        self._put(
+            self.orders,
+            [
+                {"InvoiceNo": f"I{number // 5}", "LineNo": str(number), "EventTime": now}
+                for number in numbers
+            ],
+        )
+        self._put(
+            self.access,
+            [
+                {
+                    "RequestId": str(number),
+                    "Service": "shop",
+                    "Status": 502 if number // 10 % 3 == 0 else 200,
+                    "EventTime": now,
+                }
+                for number in numbers
+            ],
+        )
+        return first + count
+
+    def _put(self, stream: str, lines: list[dict]) -> None:
         records = [
-            {"Data": json.dumps(line).encode() + b"\n", "PartitionKey": line["LineNo"]}
+            {"Data": json.dumps(line).encode() + b"\n", "PartitionKey": str(list(line.values()))}
             for line in lines
         ]
-        self.kinesis.put_records(StreamName=self.orders, Records=records)
-        return first + count
+        self.kinesis.put_records(StreamName=stream, Records=records)
 
     def open_shards(self) -> list[dict]:
         shards = self._describe(self.orders)["Shards"]
@@ -137,7 +168,21 @@ class Chain:
             Put(shard, arrival, milliseconds(line["EventTime"]), line["InvoiceNo"], line["LineNo"])
             for shard, arrival, line in self.records(self.orders)
         ]
-        return Brute("order_surge", THRESHOLD, WINDOW, QUIET, REMINDER).alarms(puts, end_ms)
+        asked = [
+            Asked(shard, arrival, milliseconds(line["EventTime"]), line["RequestId"], line)
+            for shard, arrival, line in self.records(self.access)
+        ]
+        surge = Brute("order_surge", THRESHOLD, WINDOW, QUIET, REMINDER)
+        fails = Brute("fails", None, WINDOW, QUIET, REMINDER, value=share, hot=half_fail)
+        return sorted(surge.alarms(puts, end_ms) + fails.alarms(asked, end_ms))
+
+
+def share(puts) -> float:
+    return sum(put.line["Status"] >= 500 for put in puts) / len(puts)
+
+
+def half_fail(puts) -> bool:
+    return len(puts) >= 3 and share(puts) >= 0.5
 
 
 def milliseconds(text: str) -> int:
@@ -167,6 +212,8 @@ def test_killed_at_random_moments_while_shards_split_and_merge(chain, full) -> N
     end_ms = time.time() * 1000 + 1000 * (WINDOW + QUIET) + 500
     wanted = chain.wanted(int(end_ms))
     assert {said.kind for said in wanted} >= {"OPEN", "REMINDER", "CLOSE"}
+    opened = {said.value >= THRESHOLD for said in wanted if said.kind == "OPEN"}
+    assert opened == {True, False}  # of orders, and of requests
     deadline = time.monotonic() + 30
     while chain.said() != wanted and time.monotonic() < deadline:
         time.sleep(0.1)
