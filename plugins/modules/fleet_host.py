@@ -106,6 +106,10 @@ installed:
   description: Whether a release of any package is there, whole or not.
   returned: always
   type: bool
+inputs:
+  description: The option of that name.
+  returned: always
+  type: str
 as_recorded:
   description: Whether the host was, until now, as it was recorded, and the same inputs made it.
   returned: always
@@ -281,6 +285,7 @@ def main() -> None:
         changed=changed,
         clock=time.time(),
         asked_at=module.params["asked_at"],
+        inputs=module.params["inputs"],
         free_mb={each: free_mb(Path(each)) for each in module.params["paths"]},
         official_agent=agent == "active",
         unpacked=[
