@@ -5,7 +5,7 @@ end. Of a burn rate also the lines of each minute and the bad ones among them ar
 lines change: then again.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -35,8 +35,9 @@ class RuleMinute(msgspec.Struct):
     minute: int
     since: int
     """The first tick that it decided of it."""
-    furthest: dict[str, Seen] = {}
-    open: dict[str, Seen] = {}
+    kept: dict[str, Seen] = {}
+    """The groups that went furthest, and those in `opened`."""
+    opened: set[str] = set()
     """Groups with an incident, which may be closed by now."""
     hot: dict[str, int] = {}
     """Hot ticks of those that were closed in it."""
@@ -52,8 +53,9 @@ class Watch:
         self.state = saved or RuleMinute(minute_of(decided + 1), decided + 1)
         self.measures: list[Measure] = []
         """What is to be told."""
-        self._sign = -1 if rule.comparison == BELOW else 1
-        self._bound()
+        self.sign = -1 if rule.comparison == BELOW else 1
+        """What makes of a value a rank: more is further."""
+        self._settle()
 
     @property
     def next_event(self) -> int:
@@ -63,24 +65,24 @@ class Watch:
     @property
     def is_empty(self) -> bool:
         state = self.state
-        return not (state.furthest or state.open or state.spent)
+        return not (state.kept or state.spent)
 
-    def see(self, group: Group, value: Number, is_open: bool) -> None:
-        """Take in a group's value at a tick."""
-        rank = self._sign * value
-        seen = self.state.open if is_open else self.state.furthest
-        known = seen.get(group.name)
-        if known is not None and rank <= self._sign * known.value:
-            return
-        if is_open:
-            seen[group.name] = Seen(value, group.lines, group.threshold)
-        elif len(seen) < FURTHEST or known is not None or (rank, group.name) > self._least:
-            seen[group.name] = Seen(value, group.lines, group.threshold)
-            if len(seen) > FURTHEST:
-                del seen[self._least[1]]
-            self._bound()
+    def keep(self, group: Group, value: Number) -> None:
+        """Take in a value that is further than the group's last, and not before `bound`."""
+        state, name = self.state, group.name
+        if name not in state.opened and name not in state.kept and self._least is not None:
+            if (self.sign * value, name) < self._least:
+                return
+            del state.kept[self._least[1]]
+        state.kept[name] = Seen(value, group.lines, group.threshold)
+        self._settle()
 
-    def end(self, tick: int, incidents: Iterable[Incident]) -> None:
+    def opens(self, name: str) -> None:
+        """A group has an incident from now on."""
+        self.state.opened.add(name)
+        self._settle()
+
+    def end(self, tick: int, incidents: Collection[Incident]) -> None:
         """At the first tick of another minute: make what is to be told of the last."""
         state, end = self.state, self.next_event
         hot = dict(state.hot)
@@ -88,13 +90,8 @@ class Watch:
             incident.keep_hot(end)
             hot[incident.scope] = hot.get(incident.scope, 0) + incident.hot_ticks
             incident.hot_ticks = 0
-        # What an open group was before it opened counts no more.
-        ranked = sorted(
-            (state.furthest | state.open).items(),
-            key=lambda one: (self._sign * one[1].value, one[0]),
-            reverse=True,
-        )
-        opened = [one for one in ranked if one[0] in state.open]
+        ranked = sorted(state.kept.items(), key=self._rank, reverse=True)
+        opened = [one for one in ranked if one[0] in state.opened]
         told = dict(ranked[:FURTHEST]) | dict(opened[:OPEN])
         for scope, seen in sorted(told.items()):
             self.measures.append(
@@ -107,8 +104,9 @@ class Watch:
                     "ticks": end - state.since,
                 }
             )
-        self.state = RuleMinute(minute_of(tick), max(end, minute_of(tick) * MINUTE + 1))
-        self._bound()
+        since = max(end, minute_of(tick) * MINUTE + 1)
+        self.state = RuleMinute(minute_of(tick), since, opened={one.scope for one in incidents})
+        self._settle()
 
     def spend(self, minutes: Callable[[str], Mapping[int, tuple[int, int]]]) -> None:
         """Make what is to be told of the budget; `minutes` gives a group's lines, and bad ones."""
@@ -121,8 +119,12 @@ class Watch:
         when = at(minute * MINUTE)
         return {"kind": kind, "minute": when, "rule": self.rule.name, "scope": scope}
 
-    def _bound(self) -> None:
-        """Of those kept the one that goes first, and what a value must reach to be kept."""
-        ranks = [(self._sign * seen.value, name) for name, seen in self.state.furthest.items()]
-        self._least = min(ranks, default=(0, ""))
-        self.bound = self._least[0] if len(ranks) >= FURTHEST else -float("inf")
+    def _rank(self, one: tuple[str, Seen]) -> tuple[Number, str]:
+        return self.sign * one[1].value, one[0]
+
+    def _settle(self) -> None:
+        """Which group gives its place to another, and what a new one's rank must reach."""
+        others = [one for one in self.state.kept.items() if one[0] not in self.state.opened]
+        is_full = len(others) >= FURTHEST
+        self._least = min(map(self._rank, others)) if is_full else None
+        self.bound = -float("inf") if self._least is None else self._least[0]

@@ -200,9 +200,8 @@ class Tracker:
             self._fresh = False
         elif self._only_lines_raise:
             candidates = [group for group, _, _ in entries if group.amount >= group.threshold]
-            if self.watch is not None and not begins:
-                bound = self.watch.bound
-                self._see(tick, (group for group, _, _ in entries if group.amount >= bound))
+            if not begins:
+                self._see(tick, (entry[0] for entry in entries))
         else:
             # One that emptied and filled at this tick is another object now.
             current = [window.groups.get(group.name, group) for group in left]
@@ -242,11 +241,15 @@ class Tracker:
         watch, window = self.watch, self.window
         if watch is None:
             return
+        value_of, sign, kept = window.value, watch.sign, watch.state.kept
         least = max(self.rule.minimum_lines, not self._waits)
         for group in groups:
-            value = window.value(group)
+            value = value_of(group)
+            known = kept.get(group.name)
+            if sign * value < watch.bound if known is None else sign * value <= sign * known.value:
+                continue
             if group.lines >= least and not (self._waits and tick < group.born + self.rule.window):
-                watch.see(group, value, group.name in self.open)
+                watch.keep(group, value)
 
     def _forget(self, tick: int, group: Group, said: list[Said]) -> None:
         """Wait no longer for a group: what it may still have to say, it says now."""
@@ -265,7 +268,9 @@ class Tracker:
         count(self.history, [(self.window, [incident])], before, tick, seconds)
         self.open[group.name] = incident
         self._plan(incident)
-        self._see(tick, [group])
+        if self.watch is not None:
+            self.watch.opens(group.name)
+            self._see(tick, [group])
         return announce(self.window, "OPEN", tick, incident, group, value)
 
     def _go_on(
