@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,36 @@ COLUMNS = [
     *("Customer", "Country", "LineNo", "EventTime", "ClientIP"),
 ]
 Line = dict[str, str]
+ADDRESSES = 40
+# Asks the shop from many addresses, at random moments; it waits for no answer but its own.
+ASK = """
+import http.client, random, socket, sys, time
+
+method, path, seconds, rate, seed, addresses = sys.argv[1:]
+draw = random.Random(int(seed))
+
+class Connection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect("/run/surgewatch-shop-nginx/in.socket")
+
+begun = time.monotonic()
+due, asked, connection = 0.0, 0, Connection("shop")
+body = b'{"InvoiceNo": "1", "Customer": "", "lines": []}' if method == "POST" else None
+while due < float(seconds):
+    time.sleep(max(0.0, begun + due - time.monotonic()))
+    address = f"198.18.{seed}.{draw.randrange(int(addresses))}"
+    headers = {"X-Forwarded-For": address, "User-Agent": "Mozilla/5.0"}
+    try:
+        connection.request(method, path, body, headers)
+        connection.getresponse().read()
+        asked += 1
+    except (OSError, http.client.HTTPException):
+        connection.close()
+    due += draw.expovariate(float(rate))
+print(asked)
+"""
 
 
 class Pipeline:
@@ -63,6 +94,30 @@ class Pipeline:
             ]
             for host in self.generators
         )
+
+    @contextmanager
+    def without_orders(self) -> Iterator[None]:
+        """Let nobody order meanwhile, so that what is counted stands still."""
+        for host in self.generators:
+            self.on(host, "systemctl", "stop", "surgewatch-log-generator")
+        try:
+            yield
+        finally:
+            for host in self.generators:
+                self.on(host, "systemctl", "start", "surgewatch-log-generator")
+
+    def ask(self, host: str, method: str, path: str, seconds: float, rate: float) -> int:
+        """Ask the shop of a host from ADDRESSES; how many requests were answered."""
+        seed = 1 + self.generators.index(host)
+        given = [str(one) for one in (method, path, seconds, rate, seed, ADDRESSES)]
+        return int(self.on(host, "python3", "-c", ASK, *given))
+
+    def kill_each_unit(self) -> None:
+        """SIGKILL to what runs in each of our units, one after the other, on every host."""
+        for host in (*self.generators, *self.stack.groups["regions"]):
+            listing = ["systemctl", "list-units", "--state=running", "--output=json"]
+            for unit in json.loads(self.on(host, *listing, "surgewatch-*.service")):
+                self.on(host, "systemctl", "kill", "--signal=KILL", unit["unit"])
 
     def elapsed(self) -> float:
         """Seconds that the generators have been running: the clock of their planned surges."""

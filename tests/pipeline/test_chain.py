@@ -2,6 +2,7 @@
 
 import random
 from bisect import bisect_left
+from concurrent.futures import ThreadPoolExecutor
 from statistics import quantiles
 
 import pytest
@@ -90,8 +91,12 @@ def seconds_to_announce(rows: list[Row], times: list[int]) -> list[float]:
     return delays
 
 
-def test_every_line_becomes_an_item(pipeline: Pipeline) -> None:
-    """A minute at 1,000 lines a second; only the malformed records among them are rejected."""
+def test_every_line_becomes_an_item(pipeline: Pipeline, full: bool) -> None:
+    """A minute at 1,000 lines and 500 requests a second.
+
+    Only the malformed records among the lines are rejected. In the long form each unit is killed
+    once meanwhile. That each request was counted is seen to in `test_requests`.
+    """
     rejected_before = pipeline.rejected()
     goal = pipeline.count_written() + 60_000
     pipeline.play("generators", log_generator_lines_per_second=1000, log_generator_surges=[])
@@ -103,10 +108,13 @@ def test_every_line_becomes_an_item(pipeline: Pipeline) -> None:
             for number in range(50)
         ],
     )
-    wait_until(lambda: pipeline.count_written() >= goal, "60,000 lines", 180)
-    for name in pipeline.generators:
-        pipeline.on(name, "systemctl", "stop", "surgewatch-log-generator")
-    try:
+    with ThreadPoolExecutor() as visitors:
+        for name in pipeline.generators:
+            visitors.submit(pipeline.ask, name, "GET", "/", 60, 500 / len(pipeline.generators))
+        if full:
+            pipeline.kill_each_unit()
+    wait_until(lambda: pipeline.count_written() >= goal, "60,000 lines", 300)
+    with pipeline.without_orders():
         wait_until(lambda: pipeline.bytes_behind() == 0, "the agents", 60)
         written = {
             f"{line['InvoiceNo']}-{line['StockCode']}-{line['LineNo']}"
@@ -117,9 +125,6 @@ def test_every_line_becomes_an_item(pipeline: Pipeline) -> None:
             "the last item",
             120,
         )
-    finally:
-        for name in pipeline.generators:
-            pipeline.on(name, "systemctl", "start", "surgewatch-log-generator")
     assert items == written
     rejected = wait_until(
         lambda: found if len(found := pipeline.rejected() - rejected_before) >= 50 else None,
