@@ -58,11 +58,6 @@ class Watch:
         self._settle()
 
     @property
-    def next_event(self) -> int:
-        """The first tick after the minute."""
-        return (self.state.minute + 1) * MINUTE + 1
-
-    @property
     def is_empty(self) -> bool:
         state = self.state
         return not (state.kept or state.spent)
@@ -123,7 +118,8 @@ class Watch:
         return self.sign * one[1].value, one[0]
 
     def _settle(self) -> None:
-        """Which group gives its place to another, and what a new one's rank must reach."""
+        """When the minute is over, which group gives its place to another, and to what rank."""
+        self.next_event = (self.state.minute + 1) * MINUTE + 1
         others = [one for one in self.state.kept.items() if one[0] not in self.state.opened]
         is_full = len(others) >= FURTHEST
         self._least = min(map(self._rank, others)) if is_full else None

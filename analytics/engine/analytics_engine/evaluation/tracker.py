@@ -177,14 +177,20 @@ class Tracker:
             found = due
         watch = self.watch
         # Where nothing is known nothing is to be told.
-        if watch is not None and (self.window.groups or not watch.is_empty):
-            found = min(found, watch.next_event)
+        if (
+            watch is not None
+            and watch.next_event < found
+            and (self.window.groups or not watch.is_empty)
+        ):
+            found = watch.next_event
         return found
 
     def step(self, tick: int, batch: Batch | None, said: list[Said]) -> None:
         """Decide one tick, and add what is to be said."""
         window, incidents = self.window, self.open
-        begins = self._begin_minute(tick)
+        watch = self.watch
+        if begins := watch is not None and tick >= watch.next_event:
+            self._begin_minute(tick, watch)
         left = window.leave(tick)
         entries = window.enter(batch) if batch is not None else ()
         self._stepped = tick
@@ -200,13 +206,13 @@ class Tracker:
             self._fresh = False
         elif self._only_lines_raise:
             candidates = [group for group, _, _ in entries if group.amount >= group.threshold]
-            if not begins:
-                self._see(tick, (entry[0] for entry in entries))
+            if watch is not None and not begins:
+                self._see(tick, [entry[0] for entry in entries])
         else:
             # One that emptied and filled at this tick is another object now.
             current = [window.groups.get(group.name, group) for group in left]
             candidates = [*settled, *current, *(group for group, _, _ in entries)]
-            if not begins:
+            if watch is not None and not begins:
                 self._see(tick, candidates)
         if begins:
             self._see(tick, list(window.groups.values()))
@@ -221,16 +227,12 @@ class Tracker:
         if hot:  # not in the order of the reading
             said += [(tick, self._open(tick, *hot[name])) for name in sorted(hot)]
 
-    def _begin_minute(self, tick: int) -> bool:
-        """Tell what was seen in a minute that is over; True at the first tick after it."""
-        watch = self.watch
-        if watch is None or tick < watch.next_event:
-            return False
+    def _begin_minute(self, tick: int, watch: Watch) -> None:
+        """Tell what was seen in a minute that is over, at the first tick after it."""
         if isinstance(self.window, BurnWindow):
             watch.spend(self.window.minutes)
         watch.end(tick, self.open.values())
         self._note_spending()
-        return True
 
     def _note_spending(self) -> None:
         if self.watch is not None and isinstance(self.window, BurnWindow):
