@@ -60,11 +60,9 @@ class Tables:
         names = ", ".join(f"`{column}`" for column in columns)
         places = ", ".join(["%s"] * len(columns))
         newest = f"`{table.newest}`"
-        # In this order: what is compared with is replaced last.
-        replaced = [f"`{name}`" for name in table.values if name != table.newest] + [newest]
         updates = ", ".join(
-            f"{name} = IF(VALUES({newest}) >= {newest}, VALUES({name}), {name})"
-            for name in replaced
+            f"`{name}` = IF(VALUES({newest}) >= {newest}, VALUES(`{name}`), `{name}`)"
+            for name in table.values
         )
         with self._database.cursor() as cursor:
             cursor.executemany(

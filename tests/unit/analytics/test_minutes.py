@@ -220,6 +220,18 @@ def test_keys_beyond_the_room_are_counted_under_other(monkeypatch: pytest.Monkey
     assert sorted(map(str, again)) == sorted(map(str, told))
 
 
+def test_the_last_place_is_not_given_by_the_order_of_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(minutes, "ROOM", 1)
+    names = [f"s{number}" for number in range(20, 0, -1)]
+    requests = [
+        Request(0, 100, 50, {"RequestId": name, "Service": name, "Status": 200}) for name in names
+    ]
+    told = Reader(requests, 1, ":memory:").run()
+    assert {(one["service"], one["requests"]) for one in told} == {("s1", 1), ("other", 19)}
+
+
 LINES = Rule("many", 40, source="access", window_seconds=20, quiet_seconds=5)
 ROUTES = Rule(
     "route", 8, source="access", where=Where("Status", at_least=400), group_by="Route",
