@@ -22,7 +22,7 @@ from analytics_engine.rules.files import Definitions, load
 
 from tests.analytics.flink import install
 from tests.analytics.streams import ORDERS
-from tests.bench.analytics.engine_speed import RULES, line
+from tests.bench.analytics.engine_speed import RULES, line, request
 
 ROOT = Path(__file__).parents[3]
 DUCKDB = "duckdb==1.4.1"
@@ -60,6 +60,12 @@ def main() -> None:
             "embedded, shipped rules",
             timed(lambda: backtest([log], shipped)),
         )
+        access = folder / "access.log"
+        with access.open("w") as out:
+            for number in range(lines):
+                out.write(json.dumps(request(number, RATE), separators=(",", ":")) + "\n")
+        row("json.loads over as many requests", timed(lambda: loads(access)))
+        row("embedded, shipped rules over them", timed(lambda: backtest([access], shipped)))
         row("DuckDB's window query, start included", timed(lambda: duckdb(folder)))
         flink_python = install()
         row("Flink's job, order_surge, start included", timed(lambda: flink(folder, flink_python)))
@@ -92,6 +98,12 @@ def count(log: Path) -> int:
                 window.popleft()
             hot += len(window) >= 30
     return hot
+
+
+def loads(log: Path) -> None:
+    with log.open() as file:
+        for text in file:
+            json.loads(text)
 
 
 def duckdb(folder: Path) -> None:

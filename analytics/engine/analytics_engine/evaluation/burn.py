@@ -7,6 +7,7 @@ cell from then on; what was said is not corrected.
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import compress
 
 import msgspec
 
@@ -18,7 +19,7 @@ from analytics_engine.records.kind import Kind
 from analytics_engine.records.ticks import SECOND
 from analytics_engine.rules.burn import COARSE, FINE, PAIRS, budget
 from analytics_engine.rules.conditions import NEVER
-from analytics_engine.rules.measures import Entry, Group, Number
+from analytics_engine.rules.measures import Entry, Group, Number, tally
 from analytics_engine.rules.reference import References
 from analytics_engine.rules.rule import Rule
 
@@ -179,13 +180,11 @@ class BurnWindow(Window):
         if not len(batch):
             return []
         names = self.names(batch.columns) or [""] * len(batch)
-        found: dict[str, tuple[int, int]] = {}
-        for name, is_bad in zip(names, self.measure.matching(batch.columns), strict=True):
-            lines, bad = found.get(name, (0, 0))
-            found[name] = lines + 1, bad + is_bad
+        every = tally(names)
+        failed = tally(compress(names, self.measure.matching(batch.columns)))
         entries: list[Entry] = []
-        for name in self.ordered(found):
-            lines, bad = found[name]
+        for name in self.ordered(every):
+            lines, bad = every[name], failed.get(name, 0)
             group = self.groups.get(name) or self.place(name, lines, batch.tick)
             for cell in group.cells:
                 self._add(group, cell, (own - 1) // cell, lines, bad)

@@ -213,7 +213,7 @@ class LineType:
             zip(self._asked, zip(*map(self._row, lines), strict=True), strict=True)
         )
         for column, make in self._makers.items():
-            found[column] = list(map(make, found[column]))
+            found[column] = make(found[column])
         return found
 
     def _line_or_none(self, record: bytes) -> Any:
@@ -221,6 +221,13 @@ class LineType:
             return self._decode(record)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+
+
+def _numbers(values: Sequence[Any]) -> Sequence[Any]:
+    """Mostly all of them stay as they are."""
+    if str not in set(map(type, values)) and min(values) >= -(2**63) and max(values) < 2**63:
+        return values
+    return list(map(_number_or_text, values))
 
 
 def _number_or_text(value: Any) -> Any:
@@ -231,12 +238,12 @@ def _number_or_text(value: Any) -> Any:
 
 
 _ADDRESSES = Addresses()
-_MAKERS: dict[Type, Callable[[Any], Any]] = {
-    "address": _ADDRESSES.__getitem__,
-    "integer": _number_or_text,
-    "number": _number_or_text,
+_MAKERS: dict[Type, Callable[[Sequence[Any]], Sequence[Any]]] = {
+    "address": lambda values: list(map(_ADDRESSES.__getitem__, values)),
+    "integer": _numbers,
+    "number": _numbers,
 }
-"""What makes of a value as JSON has it one that the rules can take."""
+"""What makes of values as JSON has them such that the rules can take."""
 
 
 def _moment_type(kind: Kind) -> Any:
