@@ -85,3 +85,15 @@ def test_the_alarm_looks_where_the_agent_puts():
     watched = [one["dimensions"] for one in alarms if one["metric"] == "SecondsBehind"]
     put = [Flow(one["filePattern"], kinesis_stream=one["kinesisStream"]) for one in flows]
     assert watched == [{"Destination": flow.destination} for flow in put]
+
+
+def test_flink_is_told_where_each_is_and_has_a_subtask_for_each_shard():
+    more = STREAMS | {"access": ACCESS | {"shards": 7}}
+    properties = Role("analytics", surgewatch_streams=more).render("__analytics_flink_properties")
+    arn = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/"
+    streams = {"orders": "website-orders", "access": "website-access", "alarms": "website-alarms"}
+    assert {name: properties[f"{name}_arn"] for name in streams} == {
+        name: arn + stream for name, stream in streams.items()
+    }
+    assert properties["shards"] == "7"
+    assert all(isinstance(value, str) for value in properties.values())
