@@ -202,7 +202,7 @@ class Arrivals:
     ) -> Iterator[tuple[Reader, bool]]:
         """Yield the contents of these, and whether they were there at the start.
 
-        Not those that are copies of known ones.
+        That of a copy is one of the readers.
         """
         for file in files:
             waiting = self._waiting.get(file)
@@ -221,7 +221,7 @@ class Arrivals:
             except BROKEN:
                 pass
             finally:
-                if reader is None or reader.source is not source:
+                if reader is None:
                     source.close()
             if reader:
                 self._waiting.pop(file, None)
@@ -243,7 +243,10 @@ class Arrivals:
         readers: list[Reader],
         now: float,
     ) -> Reader | None:
-        """Return the content of a new file, unless it is a known one or may turn out to be."""
+        """Return the content of a file, a new one or one of the readers; None if that is unsure.
+
+        The open file is the content's then.
+        """
         status = source.stat()
         if file_id(status) != file:
             return None
@@ -262,12 +265,12 @@ class Arrivals:
             ):
                 continue
             if reader.missing or reader.gone:
-                if may_be_copy(reader, waiting.path, status, self._directory) and reader.open(
-                    waiting.path, now, as_copy=True
+                # Another descriptor might be refused.
+                if may_be_copy(reader, waiting.path, status, self._directory) and reader.go_on(
+                    waiting.path, source, now, as_copy=True
                 ):
-                    self.forget(file)
-                    return None
-            elif may_be_made or self._is_kept_copy(reader, source, status):
+                    return reader
+            elif may_be_made or reader.was_refused or self._is_kept_copy(reader, source, status):
                 waiting.looked = (*state, self._scan)
                 waiting.retry_at = now if may_be_made else now + RETRY
                 return None
@@ -348,7 +351,7 @@ def _begins_alike(
     if not reader.knows_head():
         return False
     shared = min(len(head), len(tracked.head))
-    if head[:shared] != tracked.head[:shared] or len(head) > shared:
+    if head[:shared] != tracked.head[:shared] or (len(head) > shared and reader.source):
         return False
     at = reader.offset if source.compressed else min(size, reader.offset)
     window = source.read_at(max(0, at - WINDOW), min(at, WINDOW))

@@ -49,6 +49,9 @@ class Contents:
         self._names: set[tuple[Id, str]] = set()
         # Those that were lost sight of just now.
         self._lost_at: dict[Reader, float] = {}
+        # Those that there was no descriptor to look for, and those whose loss is not told yet.
+        self._unsure: set[Reader] = set()
+        self._untold: set[Reader] = set()
         self._refusals = 0
 
     def update(self, now: float) -> None:
@@ -58,9 +61,15 @@ class Contents:
             self._close_some()
         if self._directory.has_changed(now):
             self._scan(now)
+        elif self._unsure:
+            self._seek(now)
         if not self._arrivals.is_empty:
             self._take_in(now)
         self._restarted = False
+
+    def may_be_found(self, reader: Reader) -> bool:
+        """Whether the rest of a content may be there, and there is no descriptor to look for it."""
+        return reader.missing and reader in self._unsure
 
     def expects(self, file: Id) -> bool:
         """Whether the file is there and empty so far."""
@@ -81,8 +90,6 @@ class Contents:
         self.has_news = self.has_moved = True
         self._lose(reader, now, replaced=True)
         self._scan(now)
-        if reader.missing:
-            self.tell_loss(reader)
 
     def reopen(self, reader: Reader, now: float) -> None:
         """Go on with a file that was closed, if it is still the same."""
@@ -93,8 +100,6 @@ class Contents:
         ):
             self._lose(reader, now, replaced=not reader.was_remade)
             self._scan(now)
-            if reader.missing:
-                self.tell_loss(reader)
 
     def _scan(self, now: float) -> None:
         self._scans += 1
@@ -108,13 +113,10 @@ class Contents:
             if self._restarted or reader in self._lost_at:
                 whole.add(os.path.dirname(tracked.target or tracked.path))
         self._present = self._directory.list(now, more, inodes, whole)
-        bound = [reader for reader in self.readers if not reader.missing]
-        for reader in bound:
-            self._find_again(reader, now)
+        for reader in self.readers:
+            if not reader.missing:
+                self._find_again(reader, now)
         self._seek(now)
-        for reader in bound:
-            if reader.missing:
-                self.tell_loss(reader)
         self._arrivals.meet(self._present, self.readers, self._scans)
         if self._first:
             self.readers += self._arrivals.begin(now)
@@ -154,8 +156,15 @@ class Contents:
             self._lose(reader, now, replaced=not reader.was_remade)
 
     def _seek(self, now: float) -> None:
-        """Look for the contents that no file is known to hold."""
-        missing = [reader for reader in self.readers if reader.missing]
+        """Look for the contents that no file is known to hold, and tell of those that are lost."""
+        self._unsure.clear()
+        self._look_for([reader for reader in self.readers if reader.missing], now)
+        for reader in self._untold - self._unsure:
+            if reader.missing:
+                self.tell_loss(reader)
+        self._untold &= self._unsure
+
+    def _look_for(self, missing: list[Reader], now: float) -> None:
         if not missing:
             return
         looks = {(file, s.st_mtime_ns, s.st_size) for file, (_, s) in self._present.items()}
@@ -195,15 +204,18 @@ class Contents:
                     look in reader.tried or not may_be_copy(reader, path, status, self._directory)
                 ):
                     continue
-                if as_copy:
-                    reader.tried.add(look)
                 is_same = reader.open(path, now, as_copy)
+                if reader.was_refused:
+                    self._unsure.add(reader)
+                elif as_copy:
+                    reader.tried.add(look)
                 if is_same is False and file == reader.holder and not reader.was_remade:
                     tracked.origin = tracked.inode  # truncated while it could not be seen
                 if is_same:
                     log.info("found the rest of %s in %s", tracked.lane, path)
                     self._arrivals.forget(file)
                     self._lost_at.pop(reader, None)
+                    self._unsure.discard(reader)
                     taken.add(file)
                     self.has_moved = True
                     break
@@ -220,7 +232,8 @@ class Contents:
                 if reader.source and may_have_copy and not reader.is_intact():
                     self.replaced(reader, now)
         for reader, was_there in self._arrivals.settle(files, self.readers, now):
-            self._add(reader, was_there)
+            if reader not in self.readers:
+                self._add(reader, was_there)
             self.has_news = self.has_moved = True
 
     def _add(self, reader: Reader, was_there: bool) -> None:
@@ -245,6 +258,7 @@ class Contents:
             reader.tracked.origin = reader.tracked.inode
         reader.lose()
         self._lost_at[reader] = now
+        self._untold.add(reader)
         self.has_moved = True
 
     def _forget(self, now: float) -> None:
@@ -281,8 +295,18 @@ class Contents:
         }
 
     def _close_some(self) -> None:
-        """Close files that have nothing more to read, those first that had nothing longest."""
-        idle = [each for each in self.readers if each.source and each.seen and not each.gone]
+        """Close files that have nothing more to read, those first that had nothing longest.
+
+        Not copies whose last line may go on: a closed one is taken for torn.
+        """
+        idle = [
+            each
+            for each in self.readers
+            if each.source
+            and each.seen
+            and not each.gone
+            and not (each.pending and each.tracked.origin)
+        ]
         for reader in sorted(idle, key=lambda each: each.grown)[:CLOSE]:
             reader.close()
 

@@ -82,6 +82,8 @@ class Reader:
         # All that was there at the last poll, or a little later, was read.
         self.drained = False
         self.has_nuls = False
+        # There was no descriptor to open a file that may hold it.
+        self.was_refused = False
         # The line that was begun ends here: NULs follow it, and then something else.
         self.at_hole = False
         self._hole: tuple[int, float] | None = None
@@ -137,19 +139,29 @@ class Reader:
 
         None where that cannot be told now: nothing is changed then.
         """
+        self.was_refused = False
         try:
             source = open_source(path)
         except ArchiveError:
             return False
         except OSError as error:
+            self.was_refused = error.errno in SHORTAGE
             if not as_copy:
                 self.set_aside(now, error)
             return None
+        is_same = self.go_on(path, source, now, as_copy)
+        if not is_same:
+            source.close()
+        return is_same
+
+    def go_on(
+        self, path: str, source: Plain | Compressed, now: float, as_copy: bool = False
+    ) -> bool | None:
+        """Do as open() with a file that is open; it is the reader's only where that is True."""
         try:
             status = source.stat()
             if not as_copy:
                 if status.st_ino != self.tracked.inode:
-                    source.close()
                     self._retry_at = now + RETRY
                     return None
                 self.was_remade = self._was_made_anew(source)
@@ -158,24 +170,20 @@ class Reader:
                     or self._was_changed(source, status)
                     or self._was_repeated(source, status)
                 ):
-                    source.close()
                     return False
             lane, target = self.tracked.lane, self.tracked.target
             rotated = path != lane and live_path(path) in (lane, target)
             if not self._is_same(source, rotated):
-                source.close()
                 return False
             back = len(self.window)
             short = self._is_short(source.read_at(self.offset - back, back))
             if as_copy and short and status.st_mtime_ns > self.tracked.mtime:
                 # It is younger than what it lacks: no copy, but another log that begins alike.
-                source.close()
                 return False
             if as_copy:
                 self.tracked.mtime = 0
             self.bind(path, source)
         except BROKEN as error:
-            source.close()
             if source.compressed or as_copy:
                 return False
             self.set_aside(now, error)

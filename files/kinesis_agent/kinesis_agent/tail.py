@@ -136,6 +136,8 @@ class Tailer:
     def _next_of(self, lane: list[Reader], now: float) -> Piece | None:
         before: Reader | None = None
         for n, reader in enumerate(lane):
+            if self._contents.may_be_found(reader):
+                return None  # its last line may go on in what follows
             more = True
             while more:
                 try:

@@ -720,12 +720,17 @@ def test_archives_are_passed_over_and_said(
     assert caplog.text.count("is passed over: it is an archive") == 2
 
 
-def test_files_are_read_in_turn_where_descriptors_are_few(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def few_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are 20 of them for files."""
     monkeypatch.setattr("kinesis_agent.files.resource.getrlimit", lambda _: (84, 84))
     monkeypatch.setattr(descriptors, "_taken", 0)
     monkeypatch.setattr(descriptors, "refusals", 0)
+
+
+def test_files_are_read_in_turn_where_descriptors_are_few(
+    tmp_path: Path, few_descriptors: None, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = {b"%03d" % n for n in range(200)}
     for line in lines:
         (tmp_path / f"svc-{line.decode()}x.log").write_bytes(line + b"\n")
@@ -737,3 +742,71 @@ def test_files_are_read_in_turn_where_descriptors_are_few(
     assert caplog.text.count("LimitNOFILE") == 1
     append(tmp_path / "svc-150x.log", b"more\n")
     assert tail.read(0.2) + tail.read(0.2) + tail.read(0.2) == b"more\n"
+
+
+@pytest.mark.parametrize("start", [b"", b"x" * 300 + b"\n"], ids=["short", "long"])
+def test_a_copy_is_known_once_there_is_a_descriptor_for_it(
+    log: Path, few_descriptors: None, start: bytes
+) -> None:
+    log.touch()
+    tail = Tail(log)
+    append(log, start + b"1\nhalf a")
+    assert tail.read() == start + b"1\n"
+    append(log, b" line")
+    shutil.copyfile(log, f"{log}.1")
+    os.truncate(log, 0)
+    append(log, b" goes on\n" + b"2\n" * 200)
+    descriptors.take(18)
+    assert tail.read() + tail.read() + tail.read(20) == b""
+    descriptors.give(18)
+    assert tail.read() + tail.read() == b"half a line goes on\n" + b"2\n" * 200
+    assert tail.read(20) == b""
+    assert tail.counters.lost_bytes == 0
+
+
+@pytest.mark.parametrize("start", [b"", b"x" * 300 + b"\n"], ids=["short", "long"])
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_copy_that_is_open_is_known_where_there_is_no_more_descriptor(
+    log: Path,
+    few_descriptors: None,
+    monkeypatch: pytest.MonkeyPatch,
+    start: bytes,
+    is_closed: bool,
+) -> None:
+    """Where the log itself could not be opened either, the copy waits for it."""
+
+    def refuse(_: str) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    log.touch()
+    tail = Tail(log)
+    append(log, start + b"1\n")
+    assert tail.read() + tail.read() + tail.read() == start + b"1\n"
+    if is_closed:
+        descriptors.refused()
+        assert tail.read() == b""
+    append(log, b"2\n")
+    shutil.copyfile(log, f"{log}.1")
+    os.truncate(log, 0)
+    append(log, b"3\n" * 200)
+    with monkeypatch.context() as patch:
+        patch.setattr("kinesis_agent.reader.open_source", refuse)
+        found = tail.read() + tail.read(20) + tail.read(20)
+    assert found + tail.read() + tail.read(20) == b"2\n" + b"3\n" * 200
+
+
+def test_a_line_that_a_copytruncate_cut_goes_on_where_descriptors_are_few(
+    log: Path, few_descriptors: None
+) -> None:
+    log.touch()
+    tail = Tail(log)
+    append(log, b"half a")
+    assert tail.read() == b""
+    append(log, b" line")
+    shutil.copyfile(log, f"{log}.1")
+    os.truncate(log, 0)
+    assert tail.read() + tail.read() + tail.read() == b""
+    descriptors.refused()
+    assert tail.read() == b""
+    append(log, b" goes on\n")
+    assert tail.read() + tail.read() == b"half a line goes on\n"
