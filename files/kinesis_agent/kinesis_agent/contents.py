@@ -295,18 +295,8 @@ class Contents:
         }
 
     def _close_some(self) -> None:
-        """Close files that have nothing more to read, those first that had nothing longest.
-
-        Not copies whose last line may go on: a closed one is taken for torn.
-        """
-        idle = [
-            each
-            for each in self.readers
-            if each.source
-            and each.seen
-            and not each.gone
-            and not (each.pending and each.tracked.origin)
-        ]
+        """Close files that have nothing more to read, those first that had nothing longest."""
+        idle = [each for each in self.readers if each.source and each.seen and not each.gone]
         for reader in sorted(idle, key=lambda each: each.grown)[:CLOSE]:
             reader.close()
 

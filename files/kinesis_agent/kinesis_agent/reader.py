@@ -82,6 +82,8 @@ class Reader:
         # All that was there at the last poll, or a little later, was read.
         self.drained = False
         self.has_nuls = False
+        # It is in a copy that was made before the last of it was read.
+        self._is_cut = False
         # There was no descriptor to open a file that may hold it.
         self.was_refused = False
         # The line that was begun ends here: NULs follow it, and then something else.
@@ -183,6 +185,7 @@ class Reader:
             if as_copy:
                 self.tracked.mtime = 0
             self.bind(path, source)
+            self._is_cut = short
         except BROKEN as error:
             if source.compressed or as_copy:
                 return False
@@ -243,7 +246,7 @@ class Reader:
 
     def is_torn(self) -> bool:
         """Whether there was more than what can be read: the copy ends before the file did."""
-        return self.source is None or self.tracked.size > self.offset
+        return self.missing or self._is_cut or self.tracked.size > self.offset
 
     def lacks_an_end(self) -> bool:
         """Whether all was taken that can be, of a content that had more."""
@@ -300,6 +303,11 @@ class Reader:
     def may_try(self, now: float) -> bool:
         """Whether the file is there and closed, and it is time to open it again."""
         return self.source is None and not (self.missing or self.gone) and now >= self._retry_at
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether there may be more in the file, which could not be opened."""
+        return self.source is None and self.seen is None
 
     def wake(self, now: float) -> None:
         """Let it be looked at often for a while."""

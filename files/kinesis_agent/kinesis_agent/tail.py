@@ -176,7 +176,7 @@ class Tailer:
 
     def _is_rotated(self, reader: Reader, following: list[Reader]) -> bool:
         path, lane = reader.tracked.path, reader.tracked.lane
-        if reader.missing:
+        if reader.missing or reader.is_set_aside:
             return False
         if reader.gone or not self._directory.wants(path):
             return True

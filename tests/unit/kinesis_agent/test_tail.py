@@ -810,3 +810,40 @@ def test_a_line_that_a_copytruncate_cut_goes_on_where_descriptors_are_few(
     assert tail.read() == b""
     append(log, b" goes on\n")
     assert tail.read() + tail.read() == b"half a line goes on\n"
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_the_last_line_of_a_rotated_file_that_was_closed_is_not_torn(
+    log: Path, few_descriptors: None, is_copy: bool
+) -> None:
+    log.touch()
+    tail = Tail(log)
+    append(log, b"half")
+    assert tail.read() == b""
+    if is_copy:
+        shutil.copyfile(log, f"{log}.1")
+        os.truncate(log, 0)
+    else:
+        log.rename(f"{log}.1")
+    append(log, b"\n" * is_copy + b"next\n")
+    found = tail.read() + tail.read() + tail.read()
+    descriptors.refused()
+    found += tail.read() + tail.read(20)
+    assert sorted(found.split()) == [b"half", b"next"]
+    assert tail.counters.lost_bytes == 0
+
+
+def test_a_line_of_a_rotated_file_waits_for_a_descriptor(log: Path, few_descriptors: None) -> None:
+    log.touch()
+    tail = Tail(log)
+    append(log, b"half a")
+    log.rename(f"{log}.1")
+    log.touch()
+    assert tail.read() + tail.read() + tail.read() == b""
+    descriptors.refused()
+    assert tail.read() == b""
+    append(Path(f"{log}.1"), b" line\n")
+    descriptors.take(19)
+    assert tail.read() + tail.read(20) + tail.read(20) == b""
+    descriptors.give(19)
+    assert tail.read() + tail.read() == b"half a line\n"
