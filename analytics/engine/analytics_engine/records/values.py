@@ -79,6 +79,10 @@ class Networks(Texts):
     def made(self, value: str) -> str:
         if not _is_address(value):
             return UNKNOWN
+        if ":" not in value:  # mostly, and the library takes ten times as long
+            host = 32 - self._bits[4]
+            number = int.from_bytes(bytes(map(int, value.split("."))), "big") >> host << host
+            return f"{'.'.join(map(str, number.to_bytes(4, 'big')))}/{self._bits[4]}"
         address = ip_address(value)
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
