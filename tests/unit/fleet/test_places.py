@@ -115,3 +115,13 @@ def test_what_a_role_is_given_makes_it_run(role: str) -> None:
     read = {word for path in files for word in re.findall(r"\b[a-z]\w*", path.read_text())}
     read &= known - ON_THE_CONTROL_NODE
     assert [name for name in sorted(read) if not re.match(GIVEN, name)] == []
+
+
+def test_what_is_noted_after_the_roles_is_what_is_looked_at_before() -> None:
+    """Then their defaults are among the variables; and groups come in any order."""
+    after = Role("fleet", after=tuple(ROLES))
+    for name in ("__fleet_trees", "__fleet_kept_folders", "__fleet_units"):
+        assert after.render(name) == FLEET.render(name)
+    groups = ["regions", "others", "generators", "event_source", "analytics"]
+    found = Role("fleet", group_names=groups).render("__fleet_groups")
+    assert found == sorted(set(groups) - {"others"})
