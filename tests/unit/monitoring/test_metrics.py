@@ -88,16 +88,18 @@ def graphs(rendered: dict[str, Any]) -> list[Metric]:
 @pytest.fixture(scope="module")
 def put_by_agent(tmp_path_factory) -> set[Metric]:
     folder = tmp_path_factory.mktemp("agent")
-    log = folder / "orders.log"
-    log.write_text("a line\n")
-    flow = {"filePattern": str(log), "kinesisStream": "website-orders",
-            "initialPosition": "START_OF_FILE"}  # fmt: skip
+    flows = []
+    for name in ("orders", "access"):
+        log = folder / f"{name}.log"
+        log.write_text("a line\n")
+        flow = {"filePattern": str(log), "kinesisStream": f"website-{name}"}
+        flows.append(flow | {"initialPosition": "START_OF_FILE"})
     with Recorder() as recorder:
         url = f"http://127.0.0.1:{recorder.server.server_address[1]}"
         places = {"kinesis.endpoint": url, "cloudwatch.endpoint": url}
-        with AgentProcess(folder, [flow], **places, **{"cloudwatch.emitMetrics": True}) as agent:
+        with AgentProcess(folder, flows, **places, **{"cloudwatch.emitMetrics": True}) as agent:
             deadline = time.monotonic() + 30
-            while not recorder.calls:
+            while len({one.get("StreamName") for _, _, one in recorder.calls} - {None}) < 2:
                 assert time.monotonic() < deadline, agent.log.read_text()
                 time.sleep(0.02)
             agent.stop()
