@@ -5,42 +5,33 @@ and an older one changes nothing.
 """
 
 import os
-from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from common.batch import Read, TogetherProcessor
 from common.database import Database
 from common.rejected import RejectedError, reject
 from common.secrets import read_secret
 from measure_writer.measure import TABLES, Measure, measure_of
-from measure_writer.tables import Row, Tables
+from measure_writer.tables import Tables
 
 FUNCTION = "measure_writer"
 
 logger = Logger(service=FUNCTION)
 
 
-class MeasureProcessor(BatchProcessor):
-    """Reads every record, then writes all rows of a table together."""
+class MeasureProcessor(TogetherProcessor):
+    """Writes all rows of a table together."""
 
-    def process(self) -> list[tuple]:
-        results = super().process()
-        found: dict[str, list[tuple[Row, KinesisStreamRecord]]] = defaultdict(list)
-        for _, measure, record in results:
-            if isinstance(measure, Measure):
-                entry = (measure.row, KinesisStreamRecord(record))
-                found[measure.table.name].append(entry)
+    def store(self, found: Sequence[Read]) -> None:
         for table in TABLES.values():
-            entries = found[table.name]
+            entries = [(one.row, record) for one, record in found if one.table is table]
             if not entries:
                 continue
             try:
@@ -49,23 +40,10 @@ class MeasureProcessor(BatchProcessor):
                 tables().expire(table, 2 * len(entries))
             except Exception as error:
                 for _, record in entries:
-                    self._fail(record, error)
+                    self.fail(record, error)
                 continue
             for place, error in refused.items():
-                self._reject(entries[place][1], error)
-        if self.exceptions:
-            error = self.exceptions[-1][1]
-            logger.error("measures to try again", records=len(self.exceptions), error=repr(error))
-        return results
-
-    def _reject(self, record: KinesisStreamRecord, error: Exception) -> None:
-        try:
-            reject(FUNCTION, record, error)
-        except Exception as failure:
-            self._fail(record, failure)
-
-    def _fail(self, record: KinesisStreamRecord, error: Exception) -> None:
-        self.failure_handler(record, (type(error), error, error.__traceback__))
+                self.reject(entries[place][1], error)
 
 
 @cache
@@ -82,7 +60,7 @@ def read_measure(record: KinesisStreamRecord) -> Measure | None:
         return None
 
 
-processor = MeasureProcessor(EventType.KinesisDataStreams, raise_on_entire_batch_failure=False)
+processor = MeasureProcessor(FUNCTION, logger)
 
 
 @logger.inject_lambda_context

@@ -1,18 +1,16 @@
 """Stores the order lines of the stream in the order table."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from common.batch import Read, TogetherProcessor
 from common.clients import client
 from common.rejected import RejectedError, reject
 from order_writer.order import Item, expiring, item_of
@@ -23,37 +21,22 @@ FUNCTION = "order_writer"
 logger = Logger(service=FUNCTION)
 
 
-class OrderProcessor(BatchProcessor):
-    """Reads every record, then writes the items of all of them together."""
+class OrderProcessor(TogetherProcessor):
+    """Writes the items of all records together."""
 
-    def process(self) -> list[tuple]:
-        results = super().process()
+    def store(self, found: Sequence[Read]) -> None:
         items: dict[Key, Item] = {}
         records: dict[Key, list[KinesisStreamRecord]] = {}
-        for _, item, record in results:
-            if isinstance(item, dict):
-                items[key_of(item)] = item
-                records.setdefault(key_of(item), []).append(KinesisStreamRecord(record))
+        for item, record in found:
+            items[key_of(item)] = item
+            records.setdefault(key_of(item), []).append(record)
         outcome = table().write(items)
         for key, error in outcome.refused.items():
             for record in records[key]:
-                self._reject(record, error)
+                self.reject(record, error)
         for key in outcome.pending:
             for record in records[key]:
-                self._fail(record, outcome.error)
-        if self.exceptions:
-            error = self.exceptions[-1][1]
-            logger.error("orders to try again", records=len(self.exceptions), error=repr(error))
-        return results
-
-    def _reject(self, record: KinesisStreamRecord, error: Exception) -> None:
-        try:
-            reject(FUNCTION, record, error)
-        except Exception as failure:
-            self._fail(record, failure)
-
-    def _fail(self, record: KinesisStreamRecord, error: Exception) -> None:
-        self.failure_handler(record, (type(error), error, error.__traceback__))
+                self.fail(record, outcome.error)
 
 
 @cache
@@ -71,7 +54,7 @@ def read_order(record: KinesisStreamRecord) -> Item | None:
         return None
 
 
-processor = OrderProcessor(EventType.KinesisDataStreams, raise_on_entire_batch_failure=False)
+processor = OrderProcessor(FUNCTION, logger)
 
 
 @logger.inject_lambda_context
