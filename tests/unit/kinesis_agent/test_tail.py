@@ -847,3 +847,18 @@ def test_a_line_of_a_rotated_file_waits_for_a_descriptor(log: Path, few_descript
     assert tail.read() + tail.read(20) + tail.read(20) == b""
     descriptors.give(19)
     assert tail.read() + tail.read() == b"half a line\n"
+
+
+def test_a_line_that_a_copy_lacks_the_end_of_does_not_go_on_elsewhere(log: Path) -> None:
+    log.touch()
+    tail = Tail(log)
+    append(log, b"1\n")
+    shutil.copyfile(log, f"{log}.1")
+    written = log.stat().st_mtime
+    os.utime(f"{log}.1", (written, written))
+    append(log, b"half")
+    assert tail.read() == b"1\n"
+    os.truncate(log, 0)
+    append(log, b"2\n")
+    assert tail.read() + tail.read(6) + tail.read(6) == b"2\n"
+    assert tail.counters.lost_bytes == 4
