@@ -4,6 +4,11 @@ from pathlib import Path
 
 import ansible.module_utils
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's affair.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # As Ansible packs it with the modules.
 ansible.module_utils.__path__.append(str(Path(__file__).parents[1] / "plugins/module_utils"))

@@ -128,10 +128,12 @@ class Agent:
             # A file that was seen must be known again, whatever happens to it and to us.
             self._save()
         more = [False]
-        while not self._stopping and time.monotonic() < until:
+        while not self._stopping:  # once at least, however long the looks took
             more = [flow.work(time.monotonic()) for flow in self.flows]
             self._take_results(0 if any(more) else self._idle_time(until))
             self._keep_books()
+            if time.monotonic() >= until:
+                break
         return any(more) or any(not flow.outbox.has_room for flow in self.flows)
 
     def _idle_time(self, next_poll: float) -> float:

@@ -33,7 +33,6 @@ def fleets(draw):
     return owned
 
 
-@settings(deadline=None)
 @given(fleets(), HOSTS)
 def test_shares_are_equal_and_no_slice_moves_that_need_not(owned, staying):
     free = frozenset(range(slices.COUNT)) - frozenset().union(*owned.values())
@@ -114,7 +113,7 @@ class Fleet:
         return True
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(HOSTS, st.integers(1, 20), st.booleans()), min_size=1, max_size=6))
 def test_whatever_is_interrupted_no_line_is_repeated_or_skipped(plays):
     hosts = Fleet()

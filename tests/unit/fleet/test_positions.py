@@ -1,7 +1,7 @@
 """Where slices stopped, found in a table that has every line up to there."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from log_generator import sample, slices
 
@@ -13,7 +13,6 @@ def rows_of(number, count):
     return [Row(number + 10 * n, f"{number}", "A", n + 1, "1") for n in range(count)]
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.integers(0, 9), st.tuples(st.integers(1, 20), st.integers(0, 70), st.integers(0, 70))

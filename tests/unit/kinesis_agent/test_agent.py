@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from kinesis_agent.config_file import parse
 from kinesis_agent.replay import ReplayError, replay
+from kinesis_agent.tail import Tailer
 
 from tests.agent.endpoint import Endpoint, Faults
 from tests.agent.instance import DOCUMENT, InstanceMetadata
@@ -230,6 +231,29 @@ def test_replay_from(
         else:
             with pytest.raises(ReplayError, match=found):
                 replay(config, log, start)
+
+
+def test_replay_reads_though_a_look_takes_longer_than_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"1\n2\n")
+    poll = Tailer.poll
+
+    def slowly(tailer: Tailer, now: float) -> None:
+        poll(tailer, now)
+        while time.monotonic() < now + 0.03:
+            pass
+
+    monkeypatch.setattr(Tailer, "poll", slowly)
+    with Endpoint() as endpoint:
+        config = {
+            "kinesis.endpoint": endpoint.url,
+            "awsAccessKeyId": "A",
+            "awsSecretAccessKey": "s",
+            "flows": [flow(log)],
+        }
+        assert replay(parse({"x": json.dumps(config)}), log, "0") == 2
 
 
 def test_an_instance_lends_its_role_and_tells_of_itself(tmp_path: Path) -> None:

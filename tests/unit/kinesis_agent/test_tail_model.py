@@ -497,7 +497,6 @@ def test_rotations(full: bool) -> None:
                     max_examples=40,
                     stateful_step_count=40,
                     database=None,
-                    deadline=None,
                     report_multiple_bugs=False,
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
                 ),

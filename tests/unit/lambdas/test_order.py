@@ -122,7 +122,7 @@ values = st.text(max_size=20) | st.integers() | st.none()
 fields = st.dictionaries(st.sampled_from(list(ORDER)), values, max_size=3)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=100) | fields.map(lambda changes: line(**changes)))
 def test_anything_is_an_item_or_rejected(data):
     try:

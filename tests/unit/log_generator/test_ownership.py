@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from log_generator import cli, dataset, ownership, replay, slices
 from log_generator.errors import ControlError
@@ -32,7 +32,6 @@ CHANGES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(HELD, CHANGES)
 def test_no_position_of_an_owned_slice_is_lost_or_goes_back(held, change):
     after = ownership.apply(held, change, "data")

@@ -4,7 +4,7 @@ import ipaddress
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from log_generator import record
 
@@ -17,7 +17,6 @@ NETWORKS = [
 ]
 
 
-@settings(deadline=None)
 @given(ANY, st.integers(1, 2000))
 def test_csv_reads_back_as_it_was_but_for_line_breaks(fields, number):
     line = record.body(fields, number, "csv")
@@ -28,7 +27,6 @@ def test_csv_reads_back_as_it_was_but_for_line_breaks(fields, number):
     assert found == [*expected, str(number), ""]
 
 
-@settings(deadline=None)
 @given(ANY, st.integers(1, 2000))
 def test_tsv_has_always_as_many_columns(fields, number):
     columns = record.body(fields, number, "tsv").split("\t")

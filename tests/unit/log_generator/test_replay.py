@@ -1,7 +1,7 @@
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from log_generator import dataset, prepared, replay, slices
 from log_generator.replay import Replay
@@ -99,7 +99,6 @@ def test_slices_without_a_row_end_it(ready, rows):
     assert list(Replay(ready, empty, {})) == []
 
 
-@settings(deadline=None)
 @given(st.dictionaries(NUMBERS, st.tuples(st.integers(1, 3), st.integers(0, 9))))
 def test_positions_are_stored_whole(positions):
     assert replay.unpack(replay.pack(positions)) == positions

@@ -2,7 +2,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from log_generator.config import Config, Surge
 from log_generator.schedule import Pace, Schedule
@@ -62,7 +62,6 @@ surges = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(surges, st.floats(0, 1e6), st.floats(1e-4, 100))
 def test_time_goes_on_whatever_the_surges(surges, moment, gap):
     schedule = Schedule(surges)
@@ -72,7 +71,6 @@ def test_time_goes_on_whatever_the_surges(surges, moment, gap):
         moment = later
 
 
-@settings(deadline=None)
 @given(surges, st.floats(0, 1e4), st.floats(0, 50), st.floats(0, 50))
 def test_two_gaps_are_as_long_as_their_sum(surges, moment, first, second):
     schedule = Schedule(surges)
