@@ -6,9 +6,10 @@ import math
 import socket
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import cycle, islice
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -42,7 +43,6 @@ class Checkout:
         self._shop, self._form = shop, form
         self._views, self._views_per_second = views, views_per_second
         self._views_from = 0.0  # by the views so far, when the next one may be
-        self._thread = ThreadPoolExecutor(1)
         self._asked: Future[Answer] | None = None
 
     def answer(self, order: Order, seconds: float) -> Answer | None:
@@ -51,7 +51,9 @@ class Checkout:
         Where it is still busy with an order that is no longer wanted, that one's end is awaited.
         """
         if not self._asked:
-            self._asked = self._thread.submit(self._place, order)
+            self._asked = Future()
+            # A daemon, so that the process ends without the answer: it may take most of a minute.
+            Thread(target=self._ask, args=[order, self._asked], daemon=True).start()
         try:
             found = self._asked.result(seconds)
         except TimeoutError:
@@ -59,9 +61,11 @@ class Checkout:
         self._asked = None
         return found if found.invoice == order.invoice else None
 
-    def close(self) -> None:
-        """What is asked is not waited for."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+    def _ask(self, order: Order, asked: Future[Answer]) -> None:
+        try:
+            asked.set_result(self._place(order))
+        except Exception as error:
+            asked.set_exception(error)
 
     def _place(self, order: Order) -> Answer:
         rows = [

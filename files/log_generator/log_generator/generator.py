@@ -129,8 +129,6 @@ class Generator:
         """Save the exact state. With a half line unwritten the last one stands, for recovery."""
         if not self._unwritten:
             self._save()
-        if self._checkout:
-            self._checkout.close()
         self._log.close()
 
     def state(self) -> State:
