@@ -57,7 +57,8 @@ def main(argv: Sequence[str]) -> int:
 
 def build_parser(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="surgewatch", description="Ships order logs, and watches them for surges."
+        prog="surgewatch",
+        description="Ships the logs of a web shop, and watches its orders and requests.",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in commands.items():
