@@ -109,10 +109,13 @@ def test_every_line_becomes_an_item(pipeline: Pipeline, full: bool) -> None:
         ],
     )
     with ThreadPoolExecutor() as visitors:
-        for name in pipeline.generators:
+        asked = [
             visitors.submit(pipeline.ask, name, "GET", "/", 60, 500 / len(pipeline.generators))
+            for name in pipeline.generators
+        ]
         if full:
             pipeline.kill_each_unit()
+    assert all(one.result() > 0 for one in asked)
     wait_until(lambda: pipeline.count_written() >= goal, "60,000 lines", 300)
     with pipeline.without_orders():
         wait_until(lambda: pipeline.bytes_behind() == 0, "the agents", 60)

@@ -56,19 +56,22 @@ def test_each_order_was_placed_before_its_lines_were_written(pipeline: Pipeline)
 
 
 def test_each_request_is_counted_in_its_minute(pipeline: Pipeline) -> None:
-    """What the access logs say of the days that they are of, the tables say, too."""
+    """What the access logs say of the days that they are of, the tables say, too.
+
+    With a host that goes, so do its logs: `test_scaling` comes after.
+    """
     for host in pipeline.generators:
         pipeline.ask(host, "GET", "/basket", 20, 20)
     with pipeline.without_orders():
         wait_until(lambda: pipeline.bytes_behind() == 0, "the agents", 60)
-        lines = from_users(requests(pipeline))
-        days = sorted({one["EventTime"][:10] for one in lines})
 
         def counted() -> bool:
+            lines = from_users(requests(pipeline))
+            days = sorted({one["EventTime"][:10] for one in lines})
             found = [minutes.report(pipeline.stack, day, datetime.now(UTC).date()) for day in days]
             return sum(one.requests for one in found) == len(lines)
 
-        wait_until(counted, f"{len(lines)} requests counted", 150)
+        wait_until(counted, "as many requests as there are lines", 150)
 
 
 def test_failing_requests_are_told_within_seconds(
