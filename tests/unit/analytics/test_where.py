@@ -1,12 +1,14 @@
 """Which lines a rule measures, and which count at all: against a plain reading of the words."""
 
 import random
+import sys
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
 import pytest
 from analytics_engine.errors import InputError
+from analytics_engine.records.batch import Batch
 from analytics_engine.records.ticks import milliseconds
 from analytics_engine.records.where import Where, each
 from analytics_engine.rules.files import load
@@ -218,3 +220,13 @@ def test_measures_of_a_column_need_a_fitting_one(given: str, message: str, tmp_p
     with pytest.raises(InputError) as error:
         load(tmp_path / "rules.yml")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("taken", [[True, True], [True, False], [False, False]])
+def test_a_batch_that_was_chosen_from_is_freed(taken: list[bool]) -> None:
+    """By its references alone: the garbage collector does not know it."""
+    batch = Batch(1, False, {"Route": ["home", "order"]})
+    before = sys.getrefcount(batch)
+    assert len(batch.chosen("test", lambda _: taken)) == sum(taken)
+    assert batch.chosen("test", lambda _: []).tick == 1
+    assert sys.getrefcount(batch) == before

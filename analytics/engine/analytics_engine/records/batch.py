@@ -21,8 +21,8 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     """Values by column, one a line; at least the column of the moment."""
     firsts: list[int] | None = None
     """The own tick of each line, where some came late; None where `tick` is each line's own."""
-    made: dict[str, Any] = {}
-    """What `chosen` has made of it; not kept."""
+    made: dict[str, "Batch | None"] = {}
+    """What `chosen` has made of it; not kept. None is this one: a circle would never be freed."""
 
     def __len__(self) -> int:
         for values in self.columns.values():
@@ -42,11 +42,11 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
         """A batch of the lines that a test takes, which it has by its name for whoever asks next:
         many rules are of the same lines.
         """
-        found = self.made.get(name)
-        if found is None:
+        if name not in self.made:
             rows = list(compress(range(len(self)), matching(self.columns)))
-            found = self.made[name] = self if len(rows) == len(self) else self.take(rows)
-        return found
+            self.made[name] = None if len(rows) == len(self) else self.take(rows)
+        found = self.made[name]
+        return self if found is None else found
 
     def by_first(self) -> Iterator[tuple[int, "Batch"]]:
         """The lines of each own tick, in order; this batch where none came late."""
