@@ -184,15 +184,15 @@ def slice_union(texts: Iterable[str]) -> str:
     return slices.render(frozenset().union(*map(slices.parse, texts)))
 
 
-def content_digest(folders: Iterable[str]) -> str:
-    """Identify what is in folders, whatever the times of its files."""
+def content_digest(places: Iterable[str]) -> str:
+    """Identify what is in folders, or files, whatever the times of these."""
     found = hashlib.sha256()
-    for folder in map(Path, folders):
-        for path in sorted(folder.rglob("*")):
+    for place in map(Path, places):
+        for path in sorted([place, *place.rglob("*")]):
             made = any(p == "__pycache__" or p.endswith(".egg-info") for p in path.parts)
             if path.is_file() and not made:
-                inner = path.relative_to(folder)
-                found.update(f"{folder.name}\0{inner}\0".encode() + path.read_bytes() + b"\0")
+                inner = path.relative_to(place)
+                found.update(f"{place.name}\0{inner}\0".encode() + path.read_bytes() + b"\0")
     return found.hexdigest()[:12]
 
 

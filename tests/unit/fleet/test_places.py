@@ -125,3 +125,14 @@ def test_what_is_noted_after_the_roles_is_what_is_looked_at_before() -> None:
     groups = ["regions", "others", "generators", "event_source", "analytics"]
     found = Role("fleet", group_names=groups).render("__fleet_groups")
     assert found == sorted(set(groups) - {"others"})
+
+
+def test_what_is_in_a_file_of_ones_own_makes_roles_run(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yml"
+    given = {"__fleet_names": ["analytics_rules_file"], "analytics_rules_file": str(rules)}
+    host = Role("fleet", **given, __fleet_project={"whole": "1"}, group_names=["analytics"])
+    rules.write_text("rules: []\n")
+    before = host.render("__fleet_inputs")
+    assert host.render("__fleet_inputs") == before
+    rules.write_text("rules: [{}]\n")
+    assert host.render("__fleet_inputs") != before
