@@ -102,10 +102,10 @@ class Checkout:
         return Answer(order.invoice, accepted, "" if accepted else f"it answered {answer.status}")
 
     def _may_view(self, wanted: int) -> int:
-        """How many pages may be looked at now, so that no second has more than its views."""
+        """How many pages may be looked at now: a second's may be saved up, or else one."""
         now = time.monotonic()
-        begin = max(self._views_from, now - 1)
-        allowed = min(wanted, int((now - begin) * self._views_per_second))
+        begin = max(self._views_from, now - max(1.0, 1 / self._views_per_second))
+        allowed = min(wanted, int((now - begin) * self._views_per_second + 1e-6))
         self._views_from = begin + allowed / self._views_per_second
         return allowed
 

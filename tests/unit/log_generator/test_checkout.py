@@ -280,3 +280,11 @@ def test_pages_are_no_more_than_their_rate(tmp_path, shop):
         assert checkout.answer(order, 60).accepted
     seconds = time.monotonic() - begun
     assert 30 <= len(shop.asked) - 3 <= 30 * (1 + seconds)  # those of the second before, too
+
+
+def test_of_less_than_a_page_a_second_one_is_saved_up(tmp_path, shop):
+    checkout = Checkout(tmp_path / "shop.socket", "csv", views=4, views_per_second=0.01)
+    order = Order(b"1", [b"1,A,x,1,1/1/2011 8:00,1,17,France,1,"])
+    for _ in range(2):
+        assert checkout.answer(order, 60).accepted
+    assert [path for path, _ in shop.asked] == ["/checkout", "/orders", "/orders"]

@@ -101,6 +101,7 @@ def test_the_shop_believes_its_own_proxies_alone(preflight):
         code, output = preflight("shop", shop_trusted_proxies=[wide])
         assert code != 0
         assert f"at the widest, not {wide}" in output
-    code, output = preflight("shop", shop_listen="8080")
-    assert code != 0
-    assert "shop_listen must be empty or an address with a port" in output
+    for wrong in ("8080", "127.0.0.1:80"):
+        code, output = preflight("shop", shop_listen=wrong)
+        assert code != 0
+        assert "shop_listen must be empty or an address with a port" in output
