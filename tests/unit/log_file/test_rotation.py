@@ -9,8 +9,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-UNIT = "surgewatch-log-generator-rotate.service.j2"
-TEMPLATES = Path(__file__).parents[3] / "roles" / "log_generator" / "templates"
+TEMPLATES = Path(__file__).parents[3] / "roles" / "log_file" / "templates"
 
 
 @pytest.fixture
@@ -33,10 +32,10 @@ def remove(tmp_path, shipped, keep=2):
     agent.chmod(0o755)
     jinja = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True)
     jinja.filters["dirname"] = os.path.dirname
-    text = jinja.get_template(UNIT).render(
-        log_generator_rotate_keep=keep,
-        log_generator_shipped_command=[str(agent), "shipped"],
-        __log_generator_log=str(tmp_path / "orders.log"),
+    text = jinja.get_template("rotate.service.j2").render(
+        log_file_rotate_keep=keep,
+        log_file_shipped_command=[str(agent), "shipped"],
+        log_file_path=str(tmp_path / "orders.log"),
     )
     (command,) = re.findall(r"^ExecStart=(/bin/sh .*?[^\\])$", text, re.MULTILINE | re.DOTALL)
     return subprocess.run(shlex.split(command), check=True, capture_output=True, text=True)
@@ -67,6 +66,6 @@ def test_nothing_to_do_is_no_error(tmp_path):
 
 
 def test_files_are_removed_only_if_an_agent_is_asked():
-    text = (TEMPLATES / "log_generator.logrotate.j2").read_text()
+    text = (TEMPLATES / "logrotate.j2").read_text()
     assert "rotate -1\n" in text
     assert "maxage" not in text
