@@ -208,7 +208,8 @@ def _percent(share: float | None) -> str:
     """As much as is needed to tell 99.99 % from 100 %: never rounded up to all."""
     if share is None:
         return "unknown"
-    return f"{math.floor(share * 100_000 + 1e-6) / 1000:.5g} %"
+    number = f"{math.floor(share * 100_000 + 1e-6) / 1000:.3f}"
+    return f"{number.rstrip('0').rstrip('.')} %"
 
 
 def _time(ms: float | None) -> str:

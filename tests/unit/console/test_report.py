@@ -109,7 +109,10 @@ def test_it_is_told_to_programs(stack, capsys, monkeypatch):
 
 
 def test_a_share_is_never_rounded_up_to_all(stack):
-    for share, told in ((1, "100 %"), (0.9999999, "99.999 %"), (-0.5, "-50 %"), (0.29, "29 %")):
+    for share, told in (
+        *((1, "100 %"), (0.9999999, "99.999 %"), (0.29, "29 %"), (0, "0 %")),
+        *((-0.5, "-50 %"), (-9999, "-999900 %")),
+    ):
         assert minutes._percent(share) == told
 
 
