@@ -126,8 +126,15 @@ def _orders(day: str) -> Query:
 def _budget(month: str) -> Query:
     """What is left of a month's error budgets (`YYYY-MM`)."""
     return (
-        "SELECT * FROM logs.slo_budget WHERE month = %(month)s ORDER BY rule, scope",
-        {"month": f"{_month(month)}-01"},
+        "SELECT CAST(%(first)s AS date) AS month, rule, scope,"
+        " CAST(SUM(`lines`) AS signed) AS `lines`, CAST(SUM(bad) AS signed) AS bad,"
+        " 1 - SUM(`lines` * (1 - objective)) / SUM(`lines`) AS objective,"
+        " 1 - SUM(bad) / SUM(`lines`) AS availability,"
+        " 1 - SUM(bad) / SUM(`lines` * (1 - objective)) AS left_share"
+        " FROM logs.slo_minutes"
+        " WHERE minute >= %(first)s AND minute < %(first)s + INTERVAL 1 MONTH"
+        " GROUP BY rule, scope ORDER BY rule, scope",
+        {"first": f"{_month(month)}-01"},
     )
 
 

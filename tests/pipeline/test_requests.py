@@ -89,8 +89,11 @@ def test_failing_requests_are_told_within_seconds(
     try:
         asked = pipeline.ask(host, "POST", "/orders", seconds, 20)
         assert asked > 0
-        waits = pipeline.status(host, "log_generator")["waiting"]
-        assert waits is None or "502" in waits
+        wait_until(
+            lambda: "502" in (pipeline.status(host, "log_generator")["waiting"] or ""),
+            "the generator's orders to wait",
+            60,
+        )
         down = wait_until(
             lambda: [
                 row

@@ -88,7 +88,10 @@ class Checkout:
         try:
             for path in pages([row["StockCode"] for row in rows], self._may_view(self._views)):
                 connection.request("GET", path, headers=headers)
-                connection.getresponse().read()
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status >= 500:  # who meets that looks no further, and comes again
+                    return Answer(order.invoice, False, f"it answered {answer.status} to {path}")
             connection.request("POST", "/orders", json.dumps(body).encode(), headers)
             answer = connection.getresponse()
             answer.read()

@@ -161,7 +161,11 @@ class Generator:
             if not before.owned:  # it joins the fleet's schedule, and does not catch up
                 self._elapsed = max(self._elapsed, asked.elapsed)
                 self._last_due = max(self._last_due, self._elapsed)
-            self._placed = {}  # of the invoices under way, those that stay here are asked for again
+            self._placed = {
+                invoice: accepted
+                for invoice, accepted in placed.items()
+                if slices.slice_of(replay.without_turn(invoice)) in after.owned
+            }
             self._own(after)
             if not self._save():
                 self._placed = placed
@@ -247,6 +251,7 @@ class Generator:
             if not self._save():
                 del self._placed[invoice.decode()]
                 self.refused -= 1
+                self._again = now + IDLE
         return self._is_placed()
 
     def _understand(self, answer: Placing, now: float) -> bool:

@@ -100,6 +100,11 @@ class Replay:
         return (turn - 1) * self._rows + row
 
 
+def without_turn(invoice: str) -> str:
+    """An invoice's number as it is in the data set, whichever pass it is of."""
+    return invoice.partition(".")[0]
+
+
 def pack(positions: Mapping[int, Position]) -> dict[str, Position]:
     """Positions as they are stored: slices that stand at the same place together."""
     together: dict[Position, list[int]] = {}

@@ -18,6 +18,7 @@ from log_generator import inject
 from log_generator.checkout import Checkout, Order, pages
 from log_generator.inject import Batch
 from log_generator.ownership import Change
+from log_generator.slices import slice_of
 
 from tests.unit.log_generator.conftest import whole_lines
 
@@ -33,6 +34,7 @@ class Shop(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path):
         self.asked, self.orders = [], []
         self.answer = lambda order: 201
+        self.page = 200
         super().__init__(str(path), _Handler)
         threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
 
@@ -56,7 +58,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append((self.path, self.headers["X-Forwarded-For"]))
-        self._say(200)
+        self._say(self.server.page)
 
     def do_POST(self):
         order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -194,6 +196,36 @@ def test_who_takes_over_an_invoice_asks_for_what_is_left_of_it(host, machine, sh
     alone = machine("alone", slices="0-511", lines_per_second=2 * PACE)
     alone.run(alone.start(), 12)
     assert both == alone.lines()[: len(both)]
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_an_invoice_that_stays_here_stays_as_it_was_answered(host, machine, shop, accepts):
+    shop.answer = lambda order: 201 if accepts else 403
+    generator = host.start()
+    while not generator.state().placed:
+        host.run(generator, 0.05)
+    (invoice,) = generator.state().placed
+    other = (slice_of(invoice) + 1) % 512
+    shop.answer = lambda order: 403 if accepts else 201
+    generator.change(Change(release=str(other)))
+    assert generator.state().placed == {invoice: accepts}
+    host.run(generator, 30)
+    assert shop.invoices().count(invoice) == 1
+    written = {invoice_of(body) for body, _ in host.lines()}
+    assert (invoice in written) == accepts
+    assert bool(written - {invoice}) != accepts
+
+
+def test_who_meets_a_failing_page_orders_later(host, shop):
+    shop.page = 503
+    generator = host.start()
+    host.run(generator, 30)
+    assert generator.state().waiting.startswith("it answered 503 to /")
+    assert not shop.orders
+    assert not host.lines()
+    shop.page = 200
+    host.run(generator, 15)
+    assert host.lines()
 
 
 def test_killed_at_any_moment_it_writes_what_was_accepted_once(machine, shop, tmp_path):

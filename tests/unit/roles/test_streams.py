@@ -6,16 +6,16 @@ from kinesis_agent.config import Flow
 from tests.unit.iam.policies import grants, render
 from tests.unit.roles.rendering import ACCOUNT, STACK, Role
 
-ACCESS = {
-    "name": "{{ surgewatch_prefix }}website-access",
-    "record": "request",
+PROBES = {
+    "name": "{{ surgewatch_prefix }}website-probes",
+    "record": "access",
     "shards": 1,
     "retention_hours": 24,
-    "logs": ["/var/log/nginx/access.log", "/var/log/surgewatch/probe.log"],
+    "logs": ["/var/log/nginx/probes.log", "/var/log/surgewatch/probe.log"],
     "lateness_ms": 500,
     "steady": True,
 }
-STREAMS = STACK["surgewatch_streams"] | {"access": ACCESS}
+STREAMS = STACK["surgewatch_streams"] | {"probes": PROBES}
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,9 @@ def test_agents_ship_each_of_its_logs():
     flows = Role("kinesis_agent", surgewatch_streams=STREAMS).render("__kinesis_agent_config.flows")
     assert {flow["filePattern"]: flow["kinesisStream"] for flow in flows} == {
         "/var/log/surgewatch/orders.log": "website-orders",
-        "/var/log/nginx/access.log": "website-access",
-        "/var/log/surgewatch/probe.log": "website-access",
+        "/var/log/surgewatch/access.log": "website-access",
+        "/var/log/nginx/probes.log": "website-probes",
+        "/var/log/surgewatch/probe.log": "website-probes",
     }
     # The lines of other kinds are JSON as they are.
     assert [flow["kinesisStream"] for flow in flows if "dataProcessingOptions" in flow] == [
@@ -46,11 +47,13 @@ def test_who_fills_and_who_reads_it_may(policies):
     assert allowed(policies["instances/generators"], "kinesis:PutRecords") == {
         "website-orders",
         "website-access",
+        "website-probes",
     }
     for engine in ("instances/analytics", "flink_access/flink"):
         assert allowed(policies[engine], "kinesis:GetRecords") == {
             "website-orders",
             "website-access",
+            "website-probes",
         }
         assert allowed(policies[engine], "kinesis:PutRecords") == {
             "website-alarms",
@@ -68,9 +71,9 @@ def test_it_is_watched():
     role = Role("monitoring", surgewatch_streams=STREAMS)
     alarms = {alarm["name"] for alarm in role.render("__monitoring_alarms")}
     assert {
-        "agents are behind with access",
-        "the stream of access is full",
-        "the stream of access is silent",
+        "agents are behind with probes",
+        "the stream of probes is full",
+        "the stream of probes is silent",
     } <= alarms
     assert "the stream of measures is silent" not in alarms
     widgets = role.render("__monitoring_dashboard")["widgets"]
@@ -88,12 +91,10 @@ def test_the_alarm_looks_where_the_agent_puts():
 
 
 def test_flink_is_told_where_each_is_and_has_a_subtask_for_each_shard():
-    more = STREAMS | {"access": ACCESS | {"shards": 7}}
+    more = STREAMS | {"probes": PROBES | {"shards": 7}}
     properties = Role("analytics", surgewatch_streams=more).render("__analytics_flink_properties")
     arn = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/"
-    streams = {"orders": "website-orders", "access": "website-access", "alarms": "website-alarms"}
-    assert {name: properties[f"{name}_arn"] for name in streams} == {
-        name: arn + stream for name, stream in streams.items()
-    }
+    for name in ("orders", "access", "probes", "alarms"):
+        assert properties[f"{name}_arn"] == f"{arn}website-{name}"
     assert properties["shards"] == "7"
     assert all(isinstance(value, str) for value in properties.values())

@@ -4,7 +4,7 @@ import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from analytics_engine.errors import StreamError
+from analytics_engine.errors import AlarmRefused, StreamError
 from analytics_engine.service.store import Store
 from analytics_engine.service.streams import Sink
 
@@ -20,6 +20,8 @@ class Sender:
         self._store, self._sink = store, sink
         self._thread = ThreadPoolExecutor(1, "measures")
         self._sending: Future[int] | None = None
+        self._first = 0
+        """Number of the oldest that is on its way."""
         self._due = 0.0
         self.error: str | None = None
         """Why the last try failed."""
@@ -32,6 +34,7 @@ class Sender:
             self._collect(self._sending)
             self._sending = None
         if time.monotonic() >= self._due and (measures := self._store.measures()):
+            self._first = measures[0][0]
             self._sending = self._thread.submit(self._sink.put, measures)
 
     def close(self) -> None:
@@ -41,6 +44,9 @@ class Sender:
     def _collect(self, sending: Future[int]) -> None:
         try:
             sent = sending.result()
+        except AlarmRefused as error:
+            sent = self._first
+            log.error("a measure is left out, the stream will never take it: %s", error)
         except StreamError as error:
             sent = 0
             if self.error != str(error):
