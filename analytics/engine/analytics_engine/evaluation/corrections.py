@@ -67,11 +67,13 @@ def _correct(live: Tracker, tick: int, incident: Incident, replayed: Tracker) ->
     before = (incident.peak, incident.total_hot, incident.closed)
     found = (*replayed.closed, *replayed.open.values())
     same = [other for other in found if meets(other, incident, rule.quiet)]
-    group = _group_at(replayed, incident.scope, incident.opened)
-    peak, peak_tick, lines = replayed.window.value(group), incident.opened, group.lines
-    total, closed = group.lines, incident.opened
     tops = {column: Counter[str]() for column in top_columns}
-    if same:
+    if not same:  # it would not have been: what there was when it opened is said
+        group = _group_at(replayed, incident.scope, incident.opened)
+        peak, peak_tick, lines = replayed.window.value(group), incident.opened, group.lines
+        total, closed = group.lines, incident.opened
+    else:
+        group = replayed.window.group(incident.scope, tick)
         best = same[0]
         for other in same[1:]:
             if condition.passes(other.peak, best.peak):

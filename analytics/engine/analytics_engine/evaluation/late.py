@@ -1,5 +1,6 @@
 """Lines that came late: the past with each line where it belongs, and what that touches."""
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from analytics_engine.records.history import History
 
 Span = tuple[int, int]
 """Ticks, both ends included."""
+HELD = 100_000
+"""Lines of the past that are held in memory while it is recounted."""
 
 
 class Past:
@@ -27,11 +30,27 @@ class Past:
                     for name, values in kept.columns.items():
                         kept.columns[name] = [same.setdefault(value, value) for value in values]
                     self._late.setdefault(first, []).append(kept)
+        self._span = span
+        # Each incident's top is counted in the past: where that is short it is put together once.
+        self._batches: list[Batch] | None = []
+        lines = 0
+        for batch in self._merged(*span):
+            self._batches.append(batch)
+            lines += len(batch)
+            if lines > HELD:
+                self._batches = None
+                break
 
     def read(
         self, first: int, last: int, _seconds: Container[int] | None = None
     ) -> Iterator[Batch]:
         """The batches of a range of ticks, one a tick at most."""
+        if self._batches is None or first < self._span[0] or last > self._span[1]:
+            return self._merged(first, last)
+        begin = bisect_left(self._batches, first, key=_tick)
+        return iter(self._batches[begin : bisect_right(self._batches, last, key=_tick)])
+
+    def _merged(self, first: int, last: int) -> Iterator[Batch]:
         late = deque(sorted(tick for tick in self._late if first <= tick <= last))
         for batch in self._read((first, last)):
             while late and late[0] < batch.tick:
@@ -98,6 +117,10 @@ def near(incident: Incident, ticks: Touched, quiet: int) -> bool:
     if incident.scope != ticks.scope:
         return False
     return ticks.first - incident.last_hot <= quiet and incident.began - ticks.last <= quiet
+
+
+def _tick(batch: Batch) -> int:
+    return batch.tick
 
 
 def _by_first(batch: Batch, late: bool) -> dict[int, Sequence[int]]:
