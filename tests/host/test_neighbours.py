@@ -18,7 +18,8 @@ def ask(
     address: str, headers: dict[str, str], method: str = "GET", path: str = LIST, body: str = ""
 ) -> http.client.HTTPResponse:
     """What the endpoint answers to these headers; as Host it gets its address, unless they say."""
-    connection = http.client.HTTPConnection(address, 4566, timeout=10)
+    # After a restart it takes the machine some seconds to learn who has the address now.
+    connection = http.client.HTTPConnection(address, 4566, timeout=60)
     try:
         connection.request(method, path, body or None, headers)
         answer = connection.getresponse()

@@ -121,8 +121,11 @@ class Pipeline:
 
     def elapsed(self) -> float:
         """Seconds that the generators have been running: the clock of their planned surges."""
-        path = "/var/lib/surgewatch/log-generator/state.json"
-        return max(json.loads(self.on(host, "cat", path))["elapsed"] for host in self.generators)
+        return max(self.generator_state(host)["elapsed"] for host in self.generators)
+
+    def generator_state(self, host: str) -> dict[str, Any]:
+        """What a log generator keeps; its `status` fails where something is wrong."""
+        return json.loads(self.on(host, "cat", "/var/lib/surgewatch/log-generator/state.json"))
 
     def decided(self) -> int:
         """The last tick that the engine has decided, in milliseconds since the epoch."""

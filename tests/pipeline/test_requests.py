@@ -94,7 +94,7 @@ def test_failing_requests_are_told_within_seconds(
         asked = pipeline.ask(host, "POST", "/orders", seconds, 20)
         assert asked > 0
         wait_until(
-            lambda: "502" in (pipeline.status(host, "log_generator")["waiting"] or ""),
+            lambda: "502" in (pipeline.generator_state(host)["waiting"] or ""),
             "the generator's orders to wait",
             60,
         )
@@ -111,9 +111,7 @@ def test_failing_requests_are_told_within_seconds(
     finally:
         for name in pipeline.generators:
             pipeline.on(name, "systemctl", "start", "surgewatch-shop-payment")
-    wait_until(
-        lambda: pipeline.status(host, "log_generator")["waiting"] is None, "orders again", 60
-    )
+    wait_until(lambda: pipeline.generator_state(host)["waiting"] is None, "orders again", 60)
     rows = [
         row
         for row in pipeline.alarms("address_fails", after=last)
