@@ -72,8 +72,6 @@ class Generator:
         self._separator = record.SEPARATOR[config.format].encode()
         self._prepared, self._schedule = prepared, Schedule(config.surges)
         self._checkout = checkout
-        self._failures, self._again = 0, 0.0
-        self.waiting: str | None = None
 
         now = self._clock.now()
         saved = states.load(config.state_directory)
@@ -182,6 +180,8 @@ class Generator:
     def _own(self, held: Ownership) -> None:
         """Go on with these slices, at these positions."""
         self._owned = held.owned
+        self._failures, self._again = 0, 0.0  # it may be another order's turn
+        self.waiting: str | None = None
         self._replay = Replay(self._prepared, held.owned, held.positions)
         self._pace = Pace(self._config, held.owned)
         self._sequence = Lookahead(self._replay)

@@ -16,6 +16,7 @@ from zlib import crc32
 import pytest
 from log_generator import inject
 from log_generator.checkout import Checkout, Order, pages
+from log_generator.dataset import COLUMNS
 from log_generator.inject import Batch
 from log_generator.ownership import Change
 from log_generator.slices import slice_of
@@ -214,6 +215,27 @@ def test_an_invoice_that_stays_here_stays_as_it_was_answered(host, machine, shop
     written = {invoice_of(body) for body, _ in host.lines()}
     assert (invoice in written) == accepts
     assert bool(written - {invoice}) != accepts
+
+
+def test_an_order_that_fails_holds_up_nothing_once_its_slice_is_gone(machine, shop, tmp_path):
+    stays, goes = (
+        "1000",
+        next(n for n in map(str, range(1001, 1100)) if slice_of(n) != slice_of("1000")),
+    )
+    source = tmp_path / "in turn.csv"
+    rows = [f"{stays if n % 2 else goes},A{n},x,1,1/1/2011 8:00,1,,X" for n in range(1, 41)]
+    source.write_text("\n".join([",".join(COLUMNS), *rows, ""]))
+    host = machine(source=source, lines_per_second=10, shop=tmp_path / "shop.socket")
+    host.checkout = Checkout(host.settings["shop"], "csv", 0, 1)
+    shop.answer = lambda order: 502 if order["InvoiceNo"] == goes else 201
+    generator = host.start()
+    host.run(generator, 10)
+    assert generator.state().waiting
+    generator.change(Change(release=str(slice_of(goes))))
+    host.run(generator, 5)
+    written = [invoice_of(body) for body, _ in host.lines()]
+    assert written.count(stays) == 20
+    assert goes not in written
 
 
 def test_who_meets_a_failing_page_orders_later(host, shop):
