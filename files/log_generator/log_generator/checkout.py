@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import math
 import socket
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from log_generator.dataset import COLUMNS
 
 PATIENCE = 15.0
 """Seconds to wait for an answer: longer than the shop's own patience with its services."""
+_MOST = 1e15  # no amount is as much, and every reader of JSON takes it
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64) Surgewatch"
 
 
@@ -126,7 +126,7 @@ def _number(text: str) -> float:
         number = float(text)
     except ValueError:
         return 0.0
-    return number if math.isfinite(number) else 0.0
+    return number if abs(number) < _MOST else 0.0  # of no number, too, that does not hold
 
 
 class _Connection(http.client.HTTPConnection):

@@ -52,6 +52,8 @@ def customer(body: bytes, form: str) -> bytes:
 def fields(body: bytes, form: str) -> list[str]:
     """The values of a line, given all its columns before EventTime."""
     if form == "csv":
+        if len(body) > csv.field_size_limit():
+            csv.field_size_limit(len(body))
         return next(csv.reader([body.decode()]))
     return body.decode().split(SEPARATOR[form])
 

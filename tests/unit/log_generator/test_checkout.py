@@ -326,6 +326,20 @@ def test_pages_are_the_end_of_a_customers_way(count, wanted):
     assert pages(["A/B", "C"], count) == wanted
 
 
+@pytest.mark.parametrize("quantity", ["soon", "nan", "1e30", "-1e400", ""])
+def test_an_order_is_placed_whatever_its_values_are(tmp_path, shop, quantity):
+    checkout = Checkout(tmp_path / "shop.socket", "csv", views=0, views_per_second=1)
+    body = f'1,A,"{"x" * 200_000}",{quantity},1/1/2011 8:00,{quantity},17,France,1,'
+    assert checkout.answer(Order(b"1", [body.encode()]), 20).accepted
+    assert shop.orders == [
+        {
+            "InvoiceNo": "1",
+            "Customer": "17",
+            "lines": [{"StockCode": "A", "Quantity": 0, "UnitPrice": 0.0}],
+        }
+    ]
+
+
 def test_pages_are_no_more_than_their_rate(tmp_path, shop):
     checkout = Checkout(tmp_path / "shop.socket", "csv", views=50, views_per_second=30)
     order = Order(b"1", [b"1,A,x,1,1/1/2011 8:00,1,17,France,1,"])
